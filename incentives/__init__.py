@@ -1,0 +1,1 @@
+"""Who is paid what: pure functions of finished rounds, recomputable by anyone."""

@@ -1,0 +1,186 @@
+"""What is written down before it is said: round keys, mask seeds, signed words and signed transactions (SQLite).
+
+Every write is on disk when the call returns (`synchronous=FULL`), so that after a crash the same bytes go out again and
+never others. Secrets are sealed with a key derived from the account's own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+
+from foedus.node.errors import NodeError
+from foedus.protocol.ids import Address, Attempt, Opening, RoundNumber
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE enrolment (task TEXT PRIMARY KEY, app TEXT NOT NULL, app_digest TEXT NOT NULL, data TEXT NOT NULL,
+    partition INTEGER NOT NULL, partitions INTEGER NOT NULL, salt BLOB NOT NULL);
+CREATE TABLE round_key (task TEXT, opening INTEGER, sealed BLOB NOT NULL, PRIMARY KEY (task, opening));
+CREATE TABLE masking (task TEXT, round INTEGER, attempt INTEGER, sealed BLOB NOT NULL, words BLOB NOT NULL,
+    PRIMARY KEY (task, round, attempt));
+CREATE TABLE signed_word (task TEXT, round INTEGER, attempt INTEGER, kind TEXT, content BLOB NOT NULL,
+    signature BLOB NOT NULL, PRIMARY KEY (task, round, attempt, kind));
+CREATE TABLE unmask_guard (task TEXT, round INTEGER, attempt INTEGER NOT NULL, survivors BLOB NOT NULL,
+    PRIMARY KEY (task, round));
+CREATE TABLE sent (task TEXT, label TEXT, raw BLOB NOT NULL, hash TEXT NOT NULL, nonce INTEGER NOT NULL,
+    PRIMARY KEY (task, label));
+CREATE TABLE model (task TEXT, root BLOB, cid TEXT NOT NULL, PRIMARY KEY (task, root));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """How this node takes part in a task: the approved app, its data, and which part of them is its own."""
+
+    task: Address
+    app: str
+    app_digest: str
+    data: str
+    partition: int
+    partitions: int
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """One masking: the secrets it used, and the words that commit to it."""
+
+    secrets: bytes
+    words: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A signed transaction as it was, or will be, sent."""
+
+    raw: bytes
+    hash: str
+    nonce: int
+
+
+class Journal:
+    """One node's journal. `secret` is the account's private key, 32 bytes: it seals what is secret in here."""
+
+    def __init__(self, path: Path, secret: bytes) -> None:
+        key = HKDF(SHA256(), 32, salt=None, info=b"foedus/journal/v1").derive(secret)
+        self._box = SecretBox(key)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA busy_timeout=10000")
+        self._db.execute("PRAGMA secure_delete=ON")
+        self._migrate(path)
+
+    def _migrate(self, path: Path) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise NodeError(f"{path} has schema {version}, this release reads {SCHEMA_VERSION}: use a matching release")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _open(self, sealed: bytes) -> bytes:
+        try:
+            return self._box.decrypt(sealed)
+        except CryptoError as error:
+            raise NodeError("the journal was sealed by another account: use that account, or a fresh home") from error
+
+    def enrol(self, enrolment: Enrolment) -> None:
+        """Remember, or change, how this node takes part in a task."""
+        row = (
+            enrolment.task,
+            enrolment.app,
+            enrolment.app_digest,
+            enrolment.data,
+            enrolment.partition,
+            enrolment.partitions,
+            enrolment.salt,
+        )
+        self._db.execute("INSERT OR REPLACE INTO enrolment VALUES (?,?,?,?,?,?,?)", row)
+
+    def enrolments(self) -> list[Enrolment]:
+        """Every task this node takes part in."""
+        return [Enrolment(Address(row[0]), *row[1:]) for row in self._db.execute("SELECT * FROM enrolment")]
+
+    def drop_enrolment(self, task: Address) -> None:
+        self._db.execute("DELETE FROM enrolment WHERE task=?", (task,))
+
+    def keep_keys(self, task: Address, opening: Opening, keys: bytes) -> bytes:
+        """Store an opening's keys (an epoch's first one: minus the epoch) unless some are there; answers what counts."""
+        self._db.execute("INSERT OR IGNORE INTO round_key VALUES (?,?,?)", (task, opening, self._box.encrypt(keys)))
+        kept = self.keys(task, opening)
+        if kept is None:
+            raise NodeError(f"the keys of opening {opening} were erased already")
+        return kept
+
+    def keys(self, task: Address, opening: Opening) -> bytes | None:
+        row = self._db.execute("SELECT sealed FROM round_key WHERE task=? AND opening=?", (task, opening)).fetchone()
+        return self._open(row[0]) if row else None
+
+    def keep_masking(self, task: Address, round_: RoundNumber, attempt: Attempt, masking: Masking) -> None:
+        """Store the secrets of one masking before anything masked with them leaves the node."""
+        row = (task, round_, attempt, self._box.encrypt(masking.secrets), masking.words)
+        self._db.execute("INSERT OR REPLACE INTO masking VALUES (?,?,?,?,?)", row)
+
+    def masking(self, task: Address, round_: RoundNumber, attempt: Attempt) -> Masking | None:
+        query = "SELECT sealed, words FROM masking WHERE task=? AND round=? AND attempt=?"
+        row = self._db.execute(query, (task, round_, attempt)).fetchone()
+        return Masking(self._open(row[0]), row[1]) if row else None
+
+    def erase_before(self, task: Address, opening: Opening, epoch: int, round_: RoundNumber) -> None:
+        """Forget the keys of openings and epochs, and the maskings of rounds, below these: no later leak opens them."""
+        older = "task=? AND ((opening>0 AND opening<?) OR (opening<0 AND -opening<?))"
+        erased = self._db.execute(f"DELETE FROM round_key WHERE {older}", (task, opening, epoch)).rowcount
+        erased += self._db.execute("DELETE FROM masking WHERE task=? AND round<?", (task, round_)).rowcount
+        if erased:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def sign_once(
+        self, task: Address, round_: RoundNumber, attempt: Attempt, kind: str, content: bytes, signature: bytes
+    ) -> bool:
+        """Record a signed word; False where another content was signed before, which must then never be sent."""
+        row = (task, round_, attempt, kind, content, signature)
+        self._db.execute("INSERT OR IGNORE INTO signed_word VALUES (?,?,?,?,?,?)", row)
+        kept = self.signed(task, round_, attempt, kind)
+        return kept is not None and kept[0] == content
+
+    def signed(self, task: Address, round_: RoundNumber, attempt: Attempt, kind: str) -> tuple[bytes, bytes] | None:
+        """(content, signature) of the word signed, if any."""
+        query = "SELECT content, signature FROM signed_word WHERE task=? AND round=? AND attempt=? AND kind=?"
+        row = self._db.execute(query, (task, round_, attempt, kind)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def bind(self, task: Address, round_: RoundNumber, attempt: Attempt, survivors: bytes) -> tuple[int, bytes]:
+        """Bind a round to one survivor set unless it is bound; answers the (attempt, survivors) that count."""
+        row = (task, round_, attempt, survivors)
+        self._db.execute("INSERT OR IGNORE INTO unmask_guard VALUES (?,?,?,?)", row)
+        query = "SELECT attempt, survivors FROM unmask_guard WHERE task=? AND round=?"
+        bound: tuple[int, bytes] = self._db.execute(query, (task, round_)).fetchone()
+        return bound
+
+    def keep_sent(self, task: Address, label: str, sent: Sent) -> None:
+        """Store a signed transaction before it is sent, in place of an earlier one under this label."""
+        row = (task, label, sent.raw, sent.hash, sent.nonce)
+        self._db.execute("INSERT OR REPLACE INTO sent VALUES (?,?,?,?,?)", row)
+
+    def sent(self, task: Address, label: str) -> Sent | None:
+        query = "SELECT raw, hash, nonce FROM sent WHERE task=? AND label=?"
+        row = self._db.execute(query, (task, label)).fetchone()
+        return Sent(*row) if row else None
+
+    def keep_model(self, task: Address, root: bytes, cid: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO model VALUES (?,?,?)", (task, root, cid))
+
+    def model(self, task: Address, root: bytes) -> str | None:
+        row = self._db.execute("SELECT cid FROM model WHERE task=? AND root=?", (task, root)).fetchone()
+        return row[0] if row else None

@@ -1,0 +1,155 @@
+"""Who owes what, and when: facts read off the state. Doing them is elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from foedus.protocol.events import Phase
+from foedus.protocol.groups import aggregator_seed, shuffle
+from foedus.protocol.ids import Address, Attempt, Hash32, Opening, Position, RoundNumber, Timestamp
+from foedus.protocol.task import Participant, Round, Task
+
+STAGGER_SECONDS = 2
+"""How long each participant waits for the one before it to do what any of them could."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The chain's present: time by the local clock, the head's number, and the beacon's hash once its block exists."""
+
+    now: Timestamp
+    block: int
+    beacon: Hash32 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Poke:
+    """A deadline has passed, or a beacon block has come: tell the contract to move on."""
+
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Advertise:
+    """Publish fresh keys for `opening`: the last ones serve no opening to come."""
+
+    opening: Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Train, mask, store and commit."""
+
+    round: RoundNumber
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class SignSurvivors:
+    """Fetch and check the bundles, agree on the survivors, sign and see the freeze onto the chain."""
+
+    round: RoundNumber
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """Publish the seeds and shares that this freeze makes public."""
+
+    round: RoundNumber
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Collect the seeds, add up, apply the rule, propose."""
+
+    round: RoundNumber
+    attempt: Attempt
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attest:
+    """Recompute the proposal, sign it, and see the finalisation onto the chain."""
+
+    round: RoundNumber
+    attempt: Attempt
+    proposal: Hash32
+
+
+Duty = Poke | Advertise | Commit | SignSurvivors | Reveal | Propose | Attest
+
+
+def turn(task: Task, me: Address, slot: int) -> int:
+    """My place, from 0, in the order in which participants do what any one of them may; it moves with `slot`."""
+    order = sorted(task.participants, key=lambda address: task.participants[address].position)
+    return (order.index(me) - slot) % len(order) if me in task.participants else len(order)
+
+
+def aggregator_rank(round_: Round, position: Position, beacon: Hash32) -> int:
+    """A position's rank, from 0, among the round's aggregators."""
+    bitmap = round_.freeze.bitmap if round_.freeze else b""
+    return shuffle(aggregator_seed(beacon, round_.seed, bitmap), position, round_.domain)
+
+
+def allowed_rank(task: Task, round_: Round, now: Timestamp) -> int:
+    """The highest rank that may propose at `now`."""
+    return round_.next_rank + max(0, now - round_.aggregate_from) // task.params.rank_seconds
+
+
+def _poke_is_due(task: Task, me: Address, clock: Clock) -> bool:
+    patience = STAGGER_SECONDS * turn(task, me, task.opening)
+    match task.phase:
+        case Phase.DRAW:
+            return clock.block > task.beacon_block + patience
+        case Phase.ENROL | Phase.COMMIT | Phase.FREEZE | Phase.AGGREGATE | Phase.ATTEST:
+            return 0 < task.deadline <= clock.now - patience
+        case Phase.ENDED:
+            return False
+    assert_never(task.phase)
+
+
+def _needs_keys(task: Task, member: Participant, round_: Round | None) -> bool:
+    if member.ready_opening == task.opening + 1 or member.ready_epoch == task.epoch + 1:
+        return False
+    may_still_commit = task.phase is Phase.COMMIT and round_ is not None and member.position in round_.roster
+    return task.phase is not Phase.ENDED and not may_still_commit
+
+
+def duties(task: Task, me: Address, clock: Clock) -> tuple[Duty, ...]:
+    """What `me` owes now, most urgent first. A function of its arguments: asking twice changes nothing."""
+    owed: list[Duty] = []
+    member, round_ = task.participants.get(me), task.round
+    if member is not None and round_ is not None:
+        owed.extend(_round_duties(task, round_, me, clock))
+    if member is not None and _needs_keys(task, member, round_):
+        owed.append(Advertise(Opening(task.opening + 1)))
+    if _poke_is_due(task, me, clock):
+        owed.append(Poke(task.phase))
+    return tuple(owed)
+
+
+def _round_duties(task: Task, round_: Round, me: Address, clock: Clock) -> list[Duty]:
+    position = round_.position_of(me)
+    if position is None:
+        return []
+    number, attempt = round_.number, round_.attempt
+    match task.phase:
+        case Phase.COMMIT if position not in round_.commitments and clock.now < task.deadline:
+            return [Commit(number, attempt)]
+        case Phase.FREEZE if position in round_.committee and clock.now < task.deadline:
+            return [SignSurvivors(number, attempt)]
+        case Phase.AGGREGATE:
+            owed: list[Duty] = []
+            if position in round_.survivors or position in round_.committee:
+                owed.append(Reveal(number, attempt))
+            if clock.beacon is not None:
+                rank = aggregator_rank(round_, position, clock.beacon)
+                if round_.next_rank <= rank <= allowed_rank(task, round_, clock.now):
+                    owed.append(Propose(number, attempt, rank))
+            return owed
+        case Phase.ATTEST if position in round_.committee and round_.proposal is not None:
+            return [Reveal(number, attempt), Attest(number, attempt, round_.proposal.digest)]
+    return []

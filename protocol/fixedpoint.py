@@ -1,0 +1,99 @@
+"""Real numbers as integers: the model's fixed-point lanes and the update's grid.
+
+A model lane is round(value * 2**scale_bits) as int32. An update lane is weight * round(delta * 2**update_bits), rounded
+up or down at random so that its mean is the value itself (stochastic rounding: Gupta et al., ICML 2015), and is
+added modulo 2**32. Rounding, saturation and refusal are the same on every machine: all steps are exact in float64
+or integer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foedus.protocol.chunks import Lanes
+
+INT32_MAX = 2**31 - 1
+SUM_BOUND = 2**27
+"""Terms keep participants * max_weight * max_value at or below this, so that an honest sum never wraps."""
+
+
+class NotRepresentable(ValueError):
+    """A value that is not finite or does not fit its lanes."""
+
+
+def to_fixed(values: NDArray[np.floating], scale_bits: int) -> NDArray[np.int32]:
+    """Model values to int32 lanes, rounding half to even.
+
+    Raises NotRepresentable for NaN, infinities and magnitudes of 2**(31 - scale_bits) and more.
+    """
+    scaled = np.rint(np.asarray(values, dtype=np.float64) * float(2**scale_bits))
+    good = np.abs(scaled) <= INT32_MAX
+    if not good.all():
+        at = int(np.argmin(good))
+        raise NotRepresentable(
+            f"lane {at} holds {float(np.asarray(values).reshape(-1)[at])}, outside +-{2.0 ** (31 - scale_bits)}: "
+            f"lower scale_bits ({scale_bits}) in the task or keep the model's values smaller"
+        )
+    return scaled.astype(np.int32)
+
+
+def from_fixed(lanes: NDArray[np.int32], scale_bits: int) -> NDArray[np.float64]:
+    """int32 lanes to float64 values, exactly."""
+    return lanes.astype(np.float64) / float(2**scale_bits)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How an update is clipped and quantised.
+
+    update_bits: fractional bits of a lane; max_value: the largest magnitude of a lane per unit of weight;
+    max_weight: the cap on a participant's weight; clip_norm: the L2 bound on the whole delta (0: none).
+    """
+
+    update_bits: int
+    max_value: int
+    max_weight: int
+    clip_norm: float
+
+    def clip(self, delta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`delta` scaled down to an L2 norm of `clip_norm`, and each value to the grid's range.
+
+        Raises NotRepresentable where a value is NaN or infinite.
+        """
+        if not np.isfinite(delta).all():
+            at = int(np.argmin(np.isfinite(delta)))
+            raise NotRepresentable(f"update lane {at} is {float(delta[at])}: training diverged, lower the learning rate")
+        norm = float(np.sqrt(np.dot(delta, delta)))
+        if self.clip_norm and norm > self.clip_norm:
+            delta = delta * (self.clip_norm / norm)
+        bound = self.max_value / float(2**self.update_bits)
+        return np.clip(delta, -bound, bound)
+
+    def quantise(self, delta: NDArray[np.float64], weight: int, noise: NDArray[np.uint32]) -> Lanes:
+        """The update's lanes modulo 2**32: weight * stochastic_round(clip(delta) * 2**update_bits).
+
+        delta: float64, shape (n,); noise: uniform uint32, shape (n,), one fresh draw a lane. Raises NotRepresentable
+        for a weight outside 1..max_weight or values that are not finite.
+        """
+        if not 1 <= weight <= self.max_weight:
+            raise NotRepresentable(f"weight {weight} is outside 1..{self.max_weight}")
+        scaled = self.clip(delta) * float(2**self.update_bits)
+        floor = np.floor(scaled)
+        up = noise.astype(np.float64) < (scaled - floor) * 4294967296.0
+        lanes = np.clip(floor + up, -self.max_value, self.max_value).astype(np.int64) * weight
+        wrapped: Lanes = lanes.astype(np.uint32)
+        return wrapped
+
+    def in_range(self, lanes: NDArray[np.int32], weight: int) -> bool:
+        """Whether a sum of updates of total weight `weight` could be honest: no lane beyond weight * max_value."""
+        bound = weight * self.max_value
+        return int(lanes.max(initial=0)) <= bound and int(lanes.min(initial=0)) >= -bound
+
+
+def signed(lanes: Lanes) -> NDArray[np.int32]:
+    """Lanes modulo 2**32 read as two's complement int32, without a copy."""
+    view: NDArray[np.int32] = lanes.view(np.int32)
+    return view

@@ -1,0 +1,87 @@
+"""Binary sha256 Merkle trees, padded to a power of two, with the leaf count bound into the root.
+
+Leaves, nodes and roots are domain-separated by a first byte (RFC 6962, section 2.1, and one more for the root),
+so that no node passes for a leaf and no tree for a taller one. Hash lists cost 32 bytes a leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from hashlib import sha256
+
+from foedus.protocol.ids import Hash32
+
+LEAF, NODE, ROOT = b"\x00", b"\x01", b"\x02"
+EMPTY_LEAF = sha256(LEAF).digest()
+
+
+def leaf_hash(data: bytes | memoryview) -> bytes:
+    """The 32-byte hash of one leaf's bytes."""
+    hasher = sha256(LEAF)
+    hasher.update(data)
+    return hasher.digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The 32-byte hash of an inner node."""
+    return sha256(NODE + left + right).digest()
+
+
+def height(count: int) -> int:
+    """Levels above the leaves in a tree of `count` leaves: 0 for none or one, 1 for two, 2 for three or four."""
+    return max(count - 1, 0).bit_length()
+
+
+@cache
+def empty_root(levels: int) -> bytes:
+    """The hash of a subtree of `levels` levels whose leaves are all padding."""
+    return EMPTY_LEAF if levels == 0 else node_hash(empty_root(levels - 1), empty_root(levels - 1))
+
+
+def levels_of(hashes: Sequence[bytes]) -> list[list[bytes]]:
+    """Every level from the leaf hashes up to the single top hash; padding is implied, not stored."""
+    levels = [list(hashes) or [EMPTY_LEAF]]
+    for depth in range(height(len(hashes))):
+        below = levels[-1]
+        pairs = zip(below[0::2], [*below[1::2], empty_root(depth)][: (len(below) + 1) // 2], strict=True)
+        levels.append([node_hash(left, right) for left, right in pairs])
+    return levels
+
+
+def _seal(top: bytes, count: int) -> Hash32:
+    return Hash32(sha256(ROOT + count.to_bytes(8, "big") + top).digest())
+
+
+def root_of_hashes(hashes: Sequence[bytes]) -> Hash32:
+    """The root over leaf hashes that `leaf_hash` made."""
+    return _seal(levels_of(hashes)[-1][0], len(hashes))
+
+
+def merkle_root(leaves: Iterable[bytes | memoryview]) -> Hash32:
+    """The root over the leaves' bytes."""
+    return root_of_hashes([leaf_hash(leaf) for leaf in leaves])
+
+
+def prove(hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """The sibling hashes from leaf `index` up: `height(len(hashes))` of them.
+
+    Raises IndexError where there is no such leaf.
+    """
+    if not 0 <= index < len(hashes):
+        raise IndexError(f"no leaf {index} in a tree of {len(hashes)}")
+    siblings = []
+    for depth, level in enumerate(levels_of(hashes)[:-1]):
+        beside = (index >> depth) ^ 1
+        siblings.append(level[beside] if beside < len(level) else empty_root(depth))
+    return tuple(siblings)
+
+
+def verify(root: Hash32, leaf: bytes, index: int, count: int, siblings: Sequence[bytes]) -> bool:
+    """Whether the leaf hash `leaf` stands at `index` of the tree of `count` leaves with this root."""
+    if not 0 <= index < count or len(siblings) != height(count):
+        return False
+    top = leaf
+    for depth, beside in enumerate(siblings):
+        top = node_hash(beside, top) if (index >> depth) & 1 else node_hash(top, beside)
+    return _seal(top, count) == root

@@ -1,0 +1,224 @@
+"""Terms: everything a task promises, fixed when it is created.
+
+The chain holds their digest, and the numbers that the contract enforces by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
+from typing import Any, Literal, get_args
+
+from foedus.protocol.fixedpoint import SUM_BOUND, Grid
+from foedus.protocol.groups import threshold
+from foedus.protocol.ids import Hash32, Wei
+
+Mode = Literal["masked", "plain"]
+Grouping = Literal["epoch", "redrawn"]
+Weighting = Literal["uniform", "examples"]
+RuleName = Literal["fedavg"]
+
+MAX_PARTICIPANTS = 1024
+SAFE_G_MIN = 8
+LEARNING_RATE_ONE = 1 << 16
+"""A server learning rate of 1.0."""
+
+MAX_TERMS_BYTES = 1 << 16
+Config = dict[str, bool | int | float | str]
+
+
+class InvalidTerms(ValueError):
+    """Terms that the network cannot honour; the message names the field, its value and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The part of the terms that the task's contract enforces by itself. Seconds are of block time; stake is in wei.
+
+    The same names, order and widths as the contract's `Params` struct.
+    """
+
+    rounds: int
+    min_participants: int
+    max_participants: int
+    min_survivors: int
+    epoch_rounds: int
+    max_attempts: int
+    enrol_seconds: int
+    commit_seconds: int
+    freeze_seconds: int
+    rank_seconds: int
+    stall_seconds: int
+    attest_seconds: int
+    stake: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How a round's part of the pool is split, in basis points (1/10,000); the protocol's part is the remainder."""
+
+    presence: int = 1500
+    contribution: int = 7000
+    aggregator: int = 500
+    attesters: int = 700
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A task's terms.
+
+    app, manifest and model are sha256 digests: of the app's source, of the manifest's bytes, and the Merkle root of the
+    initial model. scale_bits: fractional bits of the model's lanes; update_bits, max_value, max_weight, clip_norm: the
+    update's grid (`fixedpoint.Grid`). server_lr: 65536 is 1.0. g_min: the fewest survivors of a group, or of a
+    connected part of it, whose sum may be opened. neighbours: how many peers each participant masks with (0: the
+    whole group). seed: fixes what is drawn at random in training. pool: the reward in wei.
+    """
+
+    name: str
+    app: str
+    manifest: str
+    model: str
+    params: Params
+    mode: Mode = "masked"
+    rule: RuleName = "fedavg"
+    server_lr: int = LEARNING_RATE_ONE
+    scale_bits: int = 20
+    update_bits: int = 16
+    max_value: int = 1 << 16
+    max_weight: int = 1
+    weighting: Weighting = "uniform"
+    clip_norm: float = 0.0
+    grouping: Grouping = "epoch"
+    group_size: int = 32
+    g_min: int = SAFE_G_MIN
+    neighbours: int = 0
+    seed: int = 0
+    pool: int = 0
+    shares: Shares = field(default_factory=Shares)
+    config: Config = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _validate(self)
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.update_bits, self.max_value, self.max_weight, self.clip_norm)
+
+    @property
+    def absences(self) -> int:
+        """How many of a full committee may be away before no freeze or attestation is possible."""
+        members = min(self.params.max_participants, 32)
+        return members - threshold(members)
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: the same terms are the same bytes."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+    @property
+    def digest(self) -> Hash32:
+        """sha256 of the canonical bytes, so also the digest in the terms' CID."""
+        return Hash32(sha256(self.to_bytes()).digest())
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Terms:
+        """Parse and validate. Raises InvalidTerms for anything but canonical, honourable terms."""
+        if len(blob) > MAX_TERMS_BYTES:
+            raise InvalidTerms(f"terms of {len(blob)} bytes, more than {MAX_TERMS_BYTES}")
+        try:
+            raw: dict[str, Any] = json.loads(blob)
+            raw["params"] = Params(**raw["params"])
+            raw["shares"] = Shares(**raw["shares"])
+            terms = cls(**raw)
+        except InvalidTerms:
+            raise
+        except (ValueError, TypeError, KeyError) as error:
+            raise InvalidTerms(f"not terms of this protocol: {error}") from error
+        if terms.to_bytes() != blob:
+            raise InvalidTerms("the terms are not in canonical form")
+        return terms
+
+
+_WIDTHS = {
+    "rounds": 32,
+    "min_participants": 16,
+    "max_participants": 16,
+    "min_survivors": 16,
+    "epoch_rounds": 16,
+    "max_attempts": 16,
+    "stake": 96,
+}
+
+
+def _require(good: bool, name: str, value: object, need: str) -> None:
+    if not good:
+        raise InvalidTerms(f"{name} = {value!r}: {need}")
+
+
+def _whole(name: str, value: object, low: int, high: int) -> None:
+    good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    _require(good, name, value, f"must be a whole number from {low} to {high}")
+
+
+def _validate_params(params: Params) -> None:
+    for item in fields(Params):
+        _whole(item.name, getattr(params, item.name), 0, 2 ** _WIDTHS.get(item.name, 32) - 1)
+    for name in ("rounds", "epoch_rounds", "max_attempts"):
+        _whole(name, getattr(params, name), 1, 2**16 - 1)
+    for item in fields(Params):
+        if item.name.endswith("_seconds"):
+            _whole(item.name, getattr(params, item.name), 1, 2**32 - 1)
+    _whole("max_participants", params.max_participants, 2, MAX_PARTICIPANTS)
+    _whole("min_participants", params.min_participants, 2, params.max_participants)
+    _whole("min_survivors", params.min_survivors, 2, params.max_participants)
+
+
+def _validate(terms: Terms) -> None:
+    _validate_params(terms.params)
+    for name, choices in (("mode", Mode), ("rule", RuleName), ("grouping", Grouping), ("weighting", Weighting)):
+        value = getattr(terms, name)
+        _require(value in get_args(choices), name, value, f"must be one of {', '.join(get_args(choices))}")
+    _require(
+        isinstance(terms.name, str) and 0 < len(terms.name) <= 80, "name", terms.name, "must be 1 to 80 characters"
+    )
+    for name in ("app", "manifest", "model"):
+        value = getattr(terms, name)
+        good = isinstance(value, str) and len(value) == 64 and value == value.lower() and _is_hex(value)
+        _require(good, name, value, "must be a sha256 digest: 64 lower-case hex digits")
+    _whole("scale_bits", terms.scale_bits, 0, 30)
+    _whole("update_bits", terms.update_bits, 0, 30)
+    _require(
+        terms.update_bits >= terms.scale_bits - 16, "update_bits", terms.update_bits, "at most 16 below scale_bits"
+    )
+    _whole("max_value", terms.max_value, 1, SUM_BOUND)
+    _whole("max_weight", terms.max_weight, 1, 2**20)
+    largest = terms.params.max_participants * terms.max_weight * terms.max_value
+    _require(
+        largest <= SUM_BOUND,
+        "max_participants * max_weight * max_value",
+        largest,
+        f"must not exceed 2^27 = {SUM_BOUND}, so that honest sums never wrap: lower max_value or max_weight",
+    )
+    _require(terms.weighting == "examples" or terms.max_weight == 1, "max_weight", terms.max_weight, "uniform needs 1")
+    _whole("server_lr", terms.server_lr, 1, 2**24)
+    norm = terms.clip_norm
+    _require(isinstance(norm, float) and math.isfinite(norm) and norm >= 0, "clip_norm", norm, "must be 0 or positive")
+    _whole("group_size", terms.group_size, 2, MAX_PARTICIPANTS)
+    _whole("g_min", terms.g_min, 2, terms.group_size)
+    _whole("neighbours", terms.neighbours, 0, terms.group_size)
+    _require(terms.neighbours % 2 == 0, "neighbours", terms.neighbours, "must be even")
+    _whole("seed", terms.seed, 0, 2**63 - 1)
+    _whole("pool", terms.pool, 0, 2**127)
+    for item in fields(Shares):
+        _whole(f"shares.{item.name}", getattr(terms.shares, item.name), 0, 10_000)
+    spent = sum(asdict(terms.shares).values())
+    _require(spent <= 10_000, "shares", spent, "must add up to at most 10000 basis points")
+    for key, value in terms.config.items():
+        good = isinstance(key, str) and isinstance(value, bool | int | float | str)
+        good = good and (not isinstance(value, float) or math.isfinite(value))
+        _require(good, f"config.{key}", value, "must be a boolean, finite number or string")
+
+
+def _is_hex(text: str) -> bool:
+    return all(digit in "0123456789abcdef" for digit in text)
