@@ -1,1 +1,7 @@
-"""Room."""
+"""Masked updates in, the next model out: secure aggregation, the sum tree, the server's rule, and the audit of it all.
+
+Read in this order. Before a commit: `layout` (who masks with whom), `keys`, `seeds`, `update` (a model's change as
+lanes), `masking`, `shares`, `bundle`. At the freeze: `freeze` (what is checked, who survives). After it: `messages` and
+`unmask` (what becomes public), `unmasked` (the list of it), `sumtree` (how it adds up, provably), `rules`, `aggregate`.
+At any time later: `audit`, `audit_round`, `report`. `docs/aggregation.md` has the formulas and pictures.
+"""

@@ -107,7 +107,7 @@ class App:
             yield
         except LearningError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AppError(f"{_where(self.path, error)}: {doing} failed: {_what(error)}") from error
 
 
@@ -163,8 +163,12 @@ def load_app(path: Path, *, expected: str | None = None) -> App:
     module.__file__ = str(path)
     app = App(path, digest, module)
     sys.modules[name] = module
-    with app.blame("import"):
-        loader.exec_module(module)
+    try:
+        with app.blame("import"):
+            loader.exec_module(module)
+    except AppError:
+        del sys.modules[name]
+        raise
     for needed in ("model", "data"):
         app._required(needed)
     for extra in ("loss", "evaluate", "shared_test"):
@@ -185,7 +189,7 @@ class _Source(importlib.abc.ExecutionLoader):
         return importlib.util.decode_source(self._source)
 
 
-def _where(path: Path, error: Exception) -> str:
+def _where(path: Path, error: BaseException) -> str:
     """The deepest line of the app's file that the exception passed through."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path}:{error.lineno}"
@@ -193,6 +197,6 @@ def _where(path: Path, error: Exception) -> str:
     return f"{path}:{lines[-1]}" if lines else str(path)
 
 
-def _what(error: Exception) -> str:
+def _what(error: BaseException) -> str:
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

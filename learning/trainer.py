@@ -32,10 +32,15 @@ def derive_seed(purpose: str, *numbers: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One round's orders: `settings` are the terms' config; `seed` fixes batch order, dropout and augmentation."""
+    """One round's orders.
+
+    settings: the terms' config. seed: fixes batch order, dropout and augmentation. metrics: the names that the task
+    promises: those that start with `local_` are of the model after local training.
+    """
 
     settings: Config
     seed: int = 0
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,9 @@ class Trained:
     """A round of local training.
 
     arrays: the model after training. weight: how many examples it was trained on, before the terms cap it.
-    metrics: finite numbers by name. state: what to hand to the next round.
+    metrics: finite numbers by name: `train_loss`; what the evaluation says of the model as it came; and, under
+    `local_` and the same names, of the model after training where that was asked for. state: what to hand to the
+    next round.
     """
 
     arrays: Arrays

@@ -42,8 +42,8 @@ class NoKey(NodeError):
 
 
 class UnknownTask(NodeError):
-    def __init__(self, task: str, rpc: str) -> None:
-        super().__init__(f"{task} is no task of the factory at {rpc}: `foedus task list` shows those there are")
+    def __init__(self, task: str, factory: str) -> None:
+        super().__init__(f"{task} is no task of the factory {factory}: `foedus task list` shows those there are")
 
 
 class NotAParticipant(NodeError):
@@ -51,21 +51,11 @@ class NotAParticipant(NodeError):
         super().__init__(f"{account} has not joined {task}: run `foedus task join {task} --app APP`")
 
 
-class GuardRefused(NodeError):
-    """The unmask guard keeps one survivor set a round for ever; revealing for another could open one update."""
-
-    def __init__(self, round_: int, bound: bytes, asked: bytes) -> None:
-        super().__init__(
-            f"round {round_} is bound to survivors {bound.hex()}, not revealing for {asked.hex()}: "
-            "the chain was reorganised or this journal is another's; sit this round out"
-        )
-
-
 class StaleBackup(NodeError):
-    """The chain has seen more of this account than the journal remembers."""
+    """The chain knows round keys of this account that the journal never had."""
 
-    def __init__(self, task: str, chain: int, journal: int) -> None:
+    def __init__(self, task: str, generation: int, opening: int) -> None:
         super().__init__(
-            f"{task}: the chain counts {chain} commitments of this account, the journal {journal}: this home was "
-            "restored from an old backup, so it sits out until it leaves and joins again with a fresh account"
+            f"{task}: the chain has keys of this account for opening {opening} (after {generation} commitments) that "
+            "this journal lacks: the home was restored from an old backup. It sits out and advertises fresh keys"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from foedus.contracts.ledger import Head, Ledger
 from foedus.protocol.events import Logged
 from foedus.protocol.ids import Address, Hash32
-from foedus.protocol.task import Task, apply, fold
+from foedus.protocol.task import ImpossibleEvent, Task, apply, fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,10 @@ class Follower:
         return tuple(self._entries)
 
     async def poll(self) -> Task | None:
-        """Catch up with the chain; None while it does not hold the task's creation yet."""
+        """Catch up with the chain; None while it does not hold the task's creation yet.
+
+        Raises ChainUnreachable; ImpossibleEvent where the RPC dropped logs, after which the next poll reads all again.
+        """
         head = await self._ledger.head()
         self.head = head
         if self._seen is not None and head.hash == self._seen.hash:
@@ -48,11 +51,15 @@ class Follower:
         end_hash = head.hash if end == head.number else await self._ledger.block_hash(end)
         fresh = await self._ledger.task_events(self._task, start, end)
         self._entries.extend(fresh)
-        if self.state is None:
-            self.state = fold(self._entries) if self._entries else None
-        else:
-            for entry in fresh:
-                self.state = apply(self.state, entry)
+        try:
+            if self.state is None:
+                self.state = fold(self._entries) if self._entries else None
+            else:
+                for entry in fresh:
+                    self.state = apply(self.state, entry)
+        except ImpossibleEvent:
+            self._entries, self._seen, self.state = [], None, None
+            raise
         self._seen = _Checkpoint(end, end_hash)
         return self.state
 

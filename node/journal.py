@@ -7,6 +7,7 @@ never others. Secrets are sealed with a key derived from the account's own.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
 from foedus.node.errors import NodeError
-from foedus.protocol.ids import Address, Attempt, Opening, RoundNumber
+from foedus.protocol.ids import Address, Attempt, Hash32, Opening, RoundNumber
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -29,9 +30,8 @@ CREATE TABLE signed_word (task TEXT, round INTEGER, attempt INTEGER, kind TEXT, 
     signature BLOB NOT NULL, PRIMARY KEY (task, round, attempt, kind));
 CREATE TABLE unmask_guard (task TEXT, round INTEGER, attempt INTEGER NOT NULL, survivors BLOB NOT NULL,
     PRIMARY KEY (task, round));
-CREATE TABLE sent (task TEXT, label TEXT, raw BLOB NOT NULL, hash TEXT NOT NULL, nonce INTEGER NOT NULL,
+CREATE TABLE sent (task TEXT, label TEXT, raw BLOB NOT NULL, hash BLOB NOT NULL, nonce INTEGER NOT NULL,
     PRIMARY KEY (task, label));
-CREATE TABLE model (task TEXT, root BLOB, cid TEXT NOT NULL, PRIMARY KEY (task, root));
 """
 
 
@@ -61,18 +61,22 @@ class Sent:
     """A signed transaction as it was, or will be, sent."""
 
     raw: bytes
-    hash: str
+    hash: Hash32
     nonce: int
 
 
 class Journal:
-    """One node's journal. `secret` is the account's private key, 32 bytes: it seals what is secret in here."""
+    """One node's journal. `secret` is the account's private key, 32 bytes: it seals what is secret in here.
+
+    Used from the daemon's own thread, but for `bind`, which the unmasking calls from worker threads too.
+    """
 
     def __init__(self, path: Path, secret: bytes) -> None:
         key = HKDF(SHA256(), 32, salt=None, info=b"foedus/journal/v1").derive(secret)
         self._box = SecretBox(key)
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         path.chmod(0o600)
+        self._guarding = threading.Lock()
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA busy_timeout=10000")
@@ -116,7 +120,7 @@ class Journal:
         self._db.execute("DELETE FROM enrolment WHERE task=?", (task,))
 
     def keep_keys(self, task: Address, opening: Opening, keys: bytes) -> bytes:
-        """Store an opening's keys (an epoch's first one: minus the epoch) unless some are there; answers what counts."""
+        """Store an opening's keys (an epoch's first: minus the epoch) unless some are there; answers what counts."""
         self._db.execute("INSERT OR IGNORE INTO round_key VALUES (?,?,?)", (task, opening, self._box.encrypt(keys)))
         kept = self.keys(task, opening)
         if kept is None:
@@ -163,9 +167,10 @@ class Journal:
     def bind(self, task: Address, round_: RoundNumber, attempt: Attempt, survivors: bytes) -> tuple[int, bytes]:
         """Bind a round to one survivor set unless it is bound; answers the (attempt, survivors) that count."""
         row = (task, round_, attempt, survivors)
-        self._db.execute("INSERT OR IGNORE INTO unmask_guard VALUES (?,?,?,?)", row)
-        query = "SELECT attempt, survivors FROM unmask_guard WHERE task=? AND round=?"
-        bound: tuple[int, bytes] = self._db.execute(query, (task, round_)).fetchone()
+        with self._guarding:
+            self._db.execute("INSERT OR IGNORE INTO unmask_guard VALUES (?,?,?,?)", row)
+            query = "SELECT attempt, survivors FROM unmask_guard WHERE task=? AND round=?"
+            bound: tuple[int, bytes] = self._db.execute(query, (task, round_)).fetchone()
         return bound
 
     def keep_sent(self, task: Address, label: str, sent: Sent) -> None:
@@ -176,11 +181,4 @@ class Journal:
     def sent(self, task: Address, label: str) -> Sent | None:
         query = "SELECT raw, hash, nonce FROM sent WHERE task=? AND label=?"
         row = self._db.execute(query, (task, label)).fetchone()
-        return Sent(*row) if row else None
-
-    def keep_model(self, task: Address, root: bytes, cid: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO model VALUES (?,?,?)", (task, root, cid))
-
-    def model(self, task: Address, root: bytes) -> str | None:
-        row = self._db.execute("SELECT cid FROM model WHERE task=? AND root=?", (task, root)).fetchone()
-        return row[0] if row else None
+        return Sent(row[0], Hash32(row[1]), row[2]) if row else None

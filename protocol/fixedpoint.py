@@ -65,7 +65,7 @@ class Grid:
         """
         if not np.isfinite(delta).all():
             at = int(np.argmin(np.isfinite(delta)))
-            raise NotRepresentable(f"update lane {at} is {float(delta[at])}: training diverged, lower the learning rate")
+            raise NotRepresentable(f"lane {at} is {float(delta[at])}: training diverged, lower its learning rate")
         norm = float(np.sqrt(np.dot(delta, delta)))
         if self.clip_norm and norm > self.clip_norm:
             delta = delta * (self.clip_norm / norm)

@@ -27,6 +27,7 @@ from foedus.protocol.ids import (
     Wei,
 )
 from foedus.protocol.terms import Params
+from foedus.protocol.transitions import follow
 
 
 class ImpossibleEvent(ValueError):
@@ -219,11 +220,18 @@ def _with_participant(task: Task, member: Participant) -> Task:
 def apply(task: Task, entry: Logged) -> Task:
     """The state after one more event. Raises ImpossibleEvent where the event cannot follow."""
     event: Event = entry.event
+    phase = follow(task.phase, type(event))
+    if phase is None:
+        raise ImpossibleEvent(f"{type(event).__name__} in phase {task.phase.name}")
+    return replace(_effect(task, event, entry.point), phase=phase)
+
+
+def _effect(task: Task, event: Event, point: LogPoint) -> Task:
     match event:
         case ev.TaskCreated():
             raise ImpossibleEvent("TaskCreated twice")
         case ev.EnrolmentOpened():
-            return replace(task, phase=Phase.ENROL, deadline=event.until, target=event.target, round=None)
+            return replace(task, deadline=event.until, target=event.target, round=None)
         case ev.ParticipantJoined():
             return _with_participant(
                 task,
@@ -237,7 +245,7 @@ def apply(task: Task, entry: Logged) -> Task:
         case ev.KeysAdvertised():
             return _with_participant(task, _rekeyed(task, event))
         case ev.DrawScheduled():
-            return replace(task, phase=Phase.DRAW, deadline=Timestamp(0), beacon_block=event.beacon_block, round=None)
+            return replace(task, deadline=Timestamp(0), beacon_block=event.beacon_block, round=None)
         case ev.EpochDrawn():
             opening = Opening(task.opening + 1)
             return replace(task, epoch=event.epoch, domain=event.domain, seed=event.seed, epoch_opening=opening)
@@ -247,26 +255,24 @@ def apply(task: Task, entry: Logged) -> Task:
             return _commit(task, event)
         case ev.CommitClosed():
             _running(task, event.round, event.attempt)
-            return replace(task, phase=Phase.FREEZE, deadline=event.freeze_by)
+            return replace(task, deadline=event.freeze_by)
         case ev.SurvivorsFrozen():
-            return _freeze(task, event, entry.point)
+            return _freeze(task, event, point)
         case ev.AggregateProposed():
             current = _running(task, event.round, event.attempt)
             proposal = Proposal(event.aggregator, event.position, event.rank, event.proposal, event.aggregate)
-            return replace(
-                task, phase=Phase.ATTEST, deadline=event.attest_by, round=replace(current, proposal=proposal)
-            )
+            return replace(task, deadline=event.attest_by, round=replace(current, proposal=proposal))
         case ev.ProposalDropped():
             current = _running(task, event.round, event.attempt)
             dropped = replace(current, proposal=None, next_rank=event.next_rank, aggregate_from=event.aggregate_from)
-            return replace(task, phase=Phase.AGGREGATE, deadline=task.stall_at, round=dropped)
+            return replace(task, deadline=task.stall_at, round=dropped)
         case ev.RoundFinalized():
             return _finalize(task, event)
         case ev.AttemptAborted():
             _running(task, event.round, event.attempt)
             return task
         case ev.TaskEnded():
-            return replace(task, phase=Phase.ENDED, deadline=Timestamp(0), end=event.reason, round=None)
+            return replace(task, deadline=Timestamp(0), end=event.reason, round=None)
         case ev.RewardClaimed():
             claimed = MappingProxyType({**task.claimed, event.account: event.cumulative})
             return replace(task, claimed=claimed)
@@ -306,7 +312,7 @@ def _open(task: Task, event: ev.RoundOpened) -> Task:
         severed=severed,
         roster=MappingProxyType(dict(sorted(roster.items()))),
     )
-    return replace(task, phase=Phase.COMMIT, deadline=event.commit_by, opening=event.opening, round=opened)
+    return replace(task, deadline=event.commit_by, opening=event.opening, round=opened)
 
 
 def _names(one: Address, other: Address) -> tuple[Address, Address]:
@@ -356,7 +362,6 @@ def _freeze(task: Task, event: ev.SurvivorsFrozen, point: LogPoint) -> Task:
     }
     return replace(
         task,
-        phase=Phase.AGGREGATE,
         deadline=event.stall_at,
         stall_at=event.stall_at,
         round=replace(current, freeze=made, aggregate_from=event.aggregate_from),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import Any, Literal, get_args
 
+from foedus.protocol.cids import MalformedCid, checked_cid
 from foedus.protocol.fixedpoint import SUM_BOUND, Grid
 from foedus.protocol.groups import threshold
 from foedus.protocol.ids import Hash32, Wei
@@ -70,10 +71,11 @@ class Terms:
     """A task's terms.
 
     app, manifest and model are sha256 digests: of the app's source, of the manifest's bytes, and the Merkle root of the
-    initial model. scale_bits: fractional bits of the model's lanes; update_bits, max_value, max_weight, clip_norm: the
-    update's grid (`fixedpoint.Grid`). server_lr: 65536 is 1.0. g_min: the fewest survivors of a group, or of a
-    connected part of it, whose sum may be opened. neighbours: how many peers each participant masks with (0: the
-    whole group). seed: fixes what is drawn at random in training. pool: the reward in wei.
+    initial model; model_cid: where that model is stored (empty in a simulation). scale_bits: fractional bits of the
+    model's lanes; update_bits, max_value, max_weight, clip_norm: the update's grid (`fixedpoint.Grid`). server_lr:
+    65536 is 1.0. g_min: the fewest survivors of a group, or of a connected part of it, whose sum may be opened.
+    neighbours: how many peers each participant masks with (0: the whole group). seed: fixes what is drawn at random
+    in training. pool: the reward in wei.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Terms:
     manifest: str
     model: str
     params: Params
+    model_cid: str = ""
     mode: Mode = "masked"
     rule: RuleName = "fedavg"
     server_lr: int = LEARNING_RATE_ONE
@@ -186,6 +189,11 @@ def _validate(terms: Terms) -> None:
         value = getattr(terms, name)
         good = isinstance(value, str) and len(value) == 64 and value == value.lower() and _is_hex(value)
         _require(good, name, value, "must be a sha256 digest: 64 lower-case hex digits")
+    if terms.model_cid:
+        try:
+            checked_cid(terms.model_cid.encode())
+        except MalformedCid as error:
+            raise InvalidTerms(f"model_cid = {terms.model_cid!r}: {error}") from error
     _whole("scale_bits", terms.scale_bits, 0, 30)
     _whole("update_bits", terms.update_bits, 0, 30)
     _require(

@@ -63,7 +63,7 @@ def test_a_weight_outside_the_terms_is_refused(weight):
 
 
 def test_a_diverged_update_is_refused():
-    with pytest.raises(NotRepresentable, match="lane 2 is nan"):
+    with pytest.raises(NotRepresentable, match="lane 2 is nan: training diverged"):
         Grid(10, 1024, 1, 0.0).quantise(np.array([0, 0, np.nan]), 1, np.zeros(3, dtype=np.uint32))
 
 

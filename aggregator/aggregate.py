@@ -1,0 +1,149 @@
+"""From open groups to the next model, and the roots that a proposal stakes on it.
+
+Everyone who holds the survivors' vectors and the public seeds gets these same bytes: the aggregator proposes them, the
+committee attests them, an auditor compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foedus.aggregator.layout import Layout
+from foedus.aggregator.messages import Slot
+from foedus.aggregator.rules import rule_of, state_root_of
+from foedus.aggregator.sumtree import flat, group_leaves, group_nodes, sum_root, top_node
+from foedus.aggregator.unmask import public_rows
+from foedus.aggregator.unmasked import unmask_root, unmask_to_bytes
+from foedus.aggregator.update import decode_metrics, group_weight, is_honest
+from foedus.protocol.bitmap import to_bitmap
+from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, lanes_to_bytes, vector_root
+from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
+from foedus.protocol.fixedpoint import signed
+from foedus.protocol.ids import Cid, Hash32, Position, Seed
+from foedus.protocol.manifest import Manifest
+from foedus.protocol.terms import Terms
+
+PROPOSAL_VERSION = b"FDP\x01"
+PROPOSAL_BYTES = 4 + 2 * CID_TEXT
+
+
+class MalformedProposal(ValueError):
+    """Bytes that are no proposal manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalManifest:
+    """The block under an aggregate's `manifest` digest: where the new model and the unmask blob are to be found."""
+
+    model: Cid
+    unmask: Cid
+
+    def to_bytes(self) -> bytes:
+        """122 bytes: version and both CIDs."""
+        return PROPOSAL_VERSION + checked_cid(self.model.encode()).encode() + checked_cid(self.unmask.encode()).encode()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> ProposalManifest:
+        """Parse. Raises MalformedProposal for anything but what `to_bytes` writes."""
+        if len(blob) != PROPOSAL_BYTES or blob[:4] != PROPOSAL_VERSION:
+            raise MalformedProposal(f"{len(blob)} bytes that are no proposal manifest")
+        try:
+            return cls(checked_cid(blob[4 : 4 + CID_TEXT]), checked_cid(blob[4 + CID_TEXT :]))
+        except MalformedCid as error:
+            raise MalformedProposal(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A round's aggregate.
+
+    model: int32, shape (model_lanes,), and model_blob its bytes; groups and quarantined: bitmaps over groups;
+    group_sums: uint32, shape (update_lanes,), of every opened group, quarantined or not; metrics: means by weight.
+    """
+
+    model: NDArray[np.int32] = field(repr=False, compare=False)
+    model_blob: bytes = field(repr=False)
+    model_root: Hash32
+    state_root: Hash32
+    sum_root: Hash32
+    unmask_root: Hash32
+    unmask_blob: bytes = field(repr=False)
+    groups: bytes
+    quarantined: bytes
+    total_weight: int
+    group_sums: Mapping[int, Lanes] = field(repr=False, compare=False)
+    metrics: Mapping[str, float]
+
+
+def open_groups(layout: Layout, survivors: frozenset[Position], seeds: Mapping[Slot, Seed]) -> frozenset[int]:
+    """The groups with survivors, all of whose public seeds are there."""
+    with_survivors = {layout.group(position) for position in survivors}
+    lacking = {
+        layout.group(owner)
+        for owner in survivors
+        for row in public_rows(layout, survivors, owner)
+        if (owner, row) not in seeds
+    }
+    return frozenset(with_survivors - lacking)
+
+
+def aggregate(
+    layout: Layout,
+    terms: Terms,
+    manifest: Manifest,
+    base: NDArray[np.int32],
+    survivors: frozenset[Position],
+    blobs: Mapping[Position, bytes],
+    seeds: Mapping[Slot, Seed],
+    workers: int = 1,
+) -> Outcome:
+    """Open every group that can be opened, sum, and apply the rule.
+
+    base: int32, shape (model_lanes,); blobs: the masked vectors of survivors of openable groups at least, checked
+    against their roots (`freeze.check_update`); seeds: checked (`unmask.collect`); extra ones are ignored. Raises
+    MalformedLanes where a vector has another length, KeyError where one is missing.
+    """
+    opened = open_groups(layout, survivors, seeds)
+    chunks = manifest.update_lanes // CHUNK_LANES
+    members = {position for position in survivors if layout.group(position) in opened}
+    for position in sorted(members):
+        if len(blobs[position]) != 4 * manifest.update_lanes:
+            raise MalformedLanes(
+                f"position {position}'s vector has {len(blobs[position])} bytes, not {4 * manifest.update_lanes}"
+            )
+    if base.shape != (manifest.model_lanes,) or base.dtype != np.int32:
+        raise MalformedLanes(f"a base of shape {base.shape}, {base.dtype}, where {manifest.model_lanes} int32 are due")
+    public = {(owner, row): seeds[owner, row] for owner in members for row in public_rows(layout, survivors, owner)}
+    leaves = {group: group_leaves(layout, group, members, blobs, public) for group in sorted(opened)}
+    nodes = group_nodes(layout.width, leaves, chunks, workers)
+    sums = {group: flat(node) for group, node in nodes.items()}
+    honest = {
+        group: node
+        for group, node in nodes.items()
+        if is_honest(terms, manifest, sums[group], len(leaves[group].updates))
+    }
+    top = top_node(layout.width, layout.groups.count, honest, chunks)
+    weight = sum(group_weight(manifest, sums[group]) for group in honest)
+    rule = rule_of(terms)
+    total = signed(flat(top)[: manifest.model_lanes])
+    model, state = rule.step(base, np.zeros(0, dtype=np.int32), total, weight)
+    blob = lanes_to_bytes(model)
+    count = layout.groups.count
+    return Outcome(
+        model=model,
+        model_blob=blob,
+        model_root=vector_root(blob),
+        state_root=state_root_of(rule, state),
+        sum_root=sum_root(top),
+        unmask_root=unmask_root(layout, public),
+        unmask_blob=unmask_to_bytes(public),
+        groups=to_bitmap([Position(group) for group in opened], count),
+        quarantined=to_bitmap([Position(group) for group in opened - honest.keys()], count),
+        total_weight=weight,
+        group_sums=sums,
+        metrics=decode_metrics(terms, manifest, {group: sums[group] for group in honest}),
+    )

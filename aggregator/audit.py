@@ -1,0 +1,122 @@
+"""The auditor: anyone with a task's log and a store of blobs re-does every finished round and compares each byte.
+
+The log is folded as every node folds it; for each round the bundles, the unmask blob and the models are fetched by
+content, checked against their commitments, and aggregated again (`audit_round`). Nothing is taken from an aggregator
+but hints of where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from foedus.aggregator.audit_round import Base, Payouts, Plan, audit_round
+from foedus.aggregator.evidence import Evidence
+from foedus.aggregator.report import Report, RoundReport, Unavailable
+from foedus.protocol.cids import block_cid
+from foedus.protocol.events import Logged, RoundFinalized, SurvivorsFrozen, TaskCreated, UpdateCommitted
+from foedus.protocol.ids import Address, Cid, Hash32, RoundNumber
+from foedus.protocol.manifest import MalformedManifest, Manifest
+from foedus.protocol.ports import BlobStore
+from foedus.protocol.task import Round, Task, apply, create, fold
+from foedus.protocol.terms import MAX_TERMS_BYTES, InvalidTerms, Terms
+
+MANIFEST_LIMIT = 1 << 20
+"""A model manifest is one block, in bytes."""
+
+
+async def audit_task(
+    entries: Sequence[Logged],
+    store: BlobStore,
+    genesis: Hash32,
+    chain_id: int,
+    initial: Cid,
+    payouts: Payouts | None = None,
+    workers: int = 1,
+) -> Report:
+    """Audit every finished round of a task.
+
+    entries: the task's whole log, oldest first; initial: where the first base model is (the terms hold its root);
+    payouts: recomputes payouts, else they are listed as unchecked; workers: see `sumtree.group_nodes`. Hostile blobs
+    make findings, never exceptions; ImpossibleEvent is raised where the log itself cannot be whole. Computes in the
+    calling thread, for seconds a round with large models.
+    """
+    task = fold(entries)
+    evidence = Evidence(store)
+    _check_log(entries, evidence)
+    plan = await _plan_of(task, evidence, genesis, chain_id, workers)
+    if plan is None:
+        return Report(task.address, tuple(evidence.findings), tuple(_unread(task)))
+    root = Hash32(bytes.fromhex(plan.terms.model))
+    base = Base(
+        initial, await evidence.fetch_model("initial model", initial, plan.manifest.model_lanes, root, task.sponsor)
+    )
+    rounds: list[RoundReport] = []
+    for before, round_ in _finished(entries):
+        audited = await audit_round(before, round_, plan, store, base, payouts)
+        rounds.append(audited.report)
+        base = audited.base
+        if audited.outcome is None:
+            payouts = None
+    return Report(task.address, tuple(evidence.findings), tuple(rounds))
+
+
+def _finished(entries: Sequence[Logged]) -> Iterator[tuple[Task, Round]]:
+    """Each finished round with the task's state just before it was final."""
+    task: Task | None = None
+    for entry in entries:
+        if isinstance(entry.event, TaskCreated):
+            task = create(entry.event)
+        elif task is not None:
+            before, task = task, apply(task, entry)
+            if isinstance(entry.event, RoundFinalized):
+                yield before, task.finished[-1]
+
+
+def _unread(task: Task) -> Iterator[RoundReport]:
+    """Reports of rounds that cannot be looked at without terms and manifest."""
+    for round_ in task.finished:
+        finding = Unavailable("terms or manifest", task.sponsor, block_cid(task.terms))
+        yield RoundReport(round_.number, round_.attempt, (), ("everything",), (finding,))
+
+
+def _check_log(entries: Sequence[Logged], evidence: Evidence) -> None:
+    """Generation counters grow, and no round was frozen twice."""
+    generations: dict[Address, int] = {}
+    frozen: dict[RoundNumber, int] = {}
+    for entry in entries:
+        match entry.event:
+            case UpdateCommitted() as event:
+                last = generations.get(event.participant, 0)
+                if event.generation <= last:
+                    what = f"generation in round {event.round}"
+                    evidence.refute(what, event.participant, f"more than {last}", str(event.generation))
+                generations[event.participant] = event.generation
+            case SurvivorsFrozen() as event:
+                if event.round in frozen:
+                    also = f"attempt {event.attempt} after {frozen[event.round]}"
+                    evidence.refute(f"freeze of round {event.round}", None, "one", also)
+                frozen[event.round] = event.attempt
+            case _:
+                pass
+
+
+async def _plan_of(task: Task, evidence: Evidence, genesis: Hash32, chain_id: int, workers: int) -> Plan | None:
+    blob = await evidence.fetch("terms", block_cid(task.terms), MAX_TERMS_BYTES, task.sponsor, task.terms)
+    if blob is None:
+        return None
+    try:
+        terms = Terms.from_bytes(blob)
+    except InvalidTerms as error:
+        evidence.refute("terms", task.sponsor, "terms of this protocol", str(error))
+        return None
+    if not evidence.expect("params", task.sponsor, terms.params, task.params):
+        return None
+    digest = Hash32(bytes.fromhex(terms.manifest))
+    blob = await evidence.fetch("manifest", block_cid(digest), MANIFEST_LIMIT, task.sponsor, digest)
+    if blob is None:
+        return None
+    try:
+        return Plan(terms, Manifest.from_bytes(blob), genesis, chain_id, workers)
+    except MalformedManifest as error:
+        evidence.refute("manifest", task.sponsor, "a manifest", str(error))
+        return None

@@ -1,0 +1,323 @@
+"""One finished round, done again: what was committed, what survived, what was revealed, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+
+from foedus.aggregator.aggregate import PROPOSAL_BYTES, MalformedProposal, Outcome, ProposalManifest, aggregate
+from foedus.aggregator.bundle import Envelope
+from foedus.aggregator.evidence import Evidence, Model
+from foedus.aggregator.freeze import (
+    BundleMalformed,
+    BundleMismatch,
+    Fault,
+    JunkShare,
+    SeedsRootMismatch,
+    UpdateRootMismatch,
+    check_envelope,
+    check_update,
+    find_disputes,
+    refusals,
+)
+from foedus.aggregator.layout import ENVELOPE_LIMIT, Layout, UnfitLayout
+from foedus.aggregator.messages import Slot
+from foedus.aggregator.report import Finding, Mismatch, RoundReport, Status, Unavailable, status_of
+from foedus.aggregator.unmask import public_slots, seed_fits
+from foedus.aggregator.unmasked import MalformedUnmask, unmask_from_bytes, unmask_limit
+from foedus.protocol.bitmap import MalformedBitmap, from_bitmap
+from foedus.protocol.cids import block_cid
+from foedus.protocol.commitments import Context
+from foedus.protocol.ids import Address, Cid, Hash32, Position, Seed, Wei
+from foedus.protocol.manifest import Manifest
+from foedus.protocol.ports import BlobStore
+from foedus.protocol.task import Freeze, Proposal, Round, Task
+from foedus.protocol.terms import Terms
+
+Payouts = Callable[[Task, Round, Outcome], tuple[Hash32, Wei]]
+"""What a round's payout root and total must be: from the task as it stood before the round was final, the round, and
+its aggregate. Called for each finished round in order, as long as every one could be aggregated."""
+
+ROOTS = ("groups", "quarantined", "sum_root", "unmask_root", "state_root", "total_weight")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all rounds of a task share."""
+
+    terms: Terms
+    manifest: Manifest
+    genesis: Hash32
+    chain_id: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base model, and where it was looked for; None where it could not be had."""
+
+    cid: Cid
+    model: Model | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A round's report, the base of the next, and the aggregate where all of it could be made again."""
+
+    report: RoundReport
+    base: Base
+    outcome: Outcome | None
+
+
+async def audit_round(
+    task: Task, round_: Round, plan: Plan, store: BlobStore, base: Base, payouts: Payouts | None
+) -> Audited:
+    """Audit one finished round; `task` is the state just before it was final. Hostile blobs make findings."""
+    evidence = Evidence(store)
+    if round_.freeze is None or round_.proposal is None:
+        evidence.refute("log", None, "a freeze and a proposal before the end of a round", "one is missing")
+        return _audited(evidence, round_, base, None)
+    try:
+        audit = _Audit(
+            evidence=evidence,
+            plan=plan,
+            round=round_,
+            freeze=round_.freeze,
+            proposal=round_.proposal,
+            layout=(layout := Layout.of(round_, plan.terms)),
+            context=Context(plan.genesis, plan.chain_id, task.address, round_.number, round_.attempt, round_.base_root),
+            opened=frozenset(from_bitmap(round_.proposal.aggregate.groups, layout.groups.count)),
+        )
+    except (UnfitLayout, MalformedBitmap) as error:
+        evidence.refute("layout", None, "a round that fits the terms", str(error))
+        return _audited(evidence, round_, base, None)
+    audit.check_quorums()
+    hints = await audit.hints()
+    following = Base(block_cid(round_.proposal.aggregate.manifest), None)
+    if hints is not None:
+        following = Base(hints.model, await audit.new_model(hints))
+    outcome = await audit.again(base.model, hints) if audit.check_survivors() else None
+    if base.model is None:
+        evidence.findings.append(Unavailable("base model", None, base.cid))
+    if outcome is not None and base.model is not None:
+        if following.model is None and outcome.model_root == round_.proposal.aggregate.model_root:
+            following = Base(following.cid, outcome.model)
+        audit.check_payout(task, outcome, payouts)
+        return _audited(evidence, round_, following, outcome)
+    evidence.unchecked += ["payout"] if outcome is not None else ["aggregate", "payout"]
+    return _audited(evidence, round_, following, None)
+
+
+def _audited(evidence: Evidence, round_: Round, base: Base, outcome: Outcome | None) -> Audited:
+    findings = tuple(evidence.findings)
+    report = RoundReport(
+        round=round_.number,
+        attempt=round_.attempt,
+        verified=tuple(dict.fromkeys(evidence.verified)),
+        unchecked=tuple(evidence.unchecked),
+        findings=findings,
+        participants=_verdicts(round_, findings),
+        metrics=dict(outcome.metrics) if outcome is not None else {},
+    )
+    return Audited(report, base, outcome)
+
+
+def _verdicts(round_: Round, findings: tuple[Finding, ...]) -> dict[Address, Status]:
+    accounts = {round_.roster[p].address: None for p in sorted(round_.survivors) if p in round_.roster}
+    accounts |= {finding.participant: None for finding in findings if finding.participant is not None}
+    return {
+        account: status_of(tuple(finding for finding in findings if finding.participant == account))
+        for account in accounts
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Audit:
+    """One round under audit."""
+
+    evidence: Evidence
+    plan: Plan
+    round: Round
+    freeze: Freeze
+    proposal: Proposal
+    layout: Layout
+    context: Context
+    opened: frozenset[int]
+
+    def address(self, position: Position) -> Address | None:
+        member = self.round.roster.get(position)
+        return member.address if member is not None else None
+
+    def check_quorums(self) -> None:
+        """Signers and attesters are on the committee and enough; the proposer sits where it says."""
+        committee, need = frozenset(self.round.committee), self.round.threshold
+        for what, found in (("freeze signers", self.freeze.signers), ("attesters", self.round.attesters)):
+            if found <= committee and len(found) >= need:
+                self.evidence.verified.append(what)
+            else:
+                self.evidence.refute(what, None, f"{need} or more of {sorted(committee)}", str(sorted(found)))
+        seat = self.address(self.proposal.position)
+        self.evidence.expect("aggregator", self.proposal.aggregator, seat, self.proposal.aggregator)
+
+    def check_survivors(self) -> bool:
+        """The frozen set is one whose sums may be opened; False where some of it did not even commit."""
+        reasons = refusals(self.layout, self.freeze.survivors, self.round.commitments.keys())
+        for reason, position in sorted(reasons, key=str):
+            owner = self.address(position) if position is not None else None
+            self.evidence.refute("survivors", owner, f"no case of: {reason.value}", f"position {position}")
+        if not reasons:
+            self.evidence.verified.append("survivors")
+        return self.freeze.survivors <= self.round.commitments.keys()
+
+    async def hints(self) -> ProposalManifest | None:
+        """Where the proposal says that its blobs are."""
+        claim, owner = self.proposal.aggregate, self.proposal.aggregator
+        blob = await self.evidence.fetch("proposal", block_cid(claim.manifest), PROPOSAL_BYTES, owner, claim.manifest)
+        if blob is None:
+            return None
+        try:
+            return ProposalManifest.from_bytes(blob)
+        except MalformedProposal as error:
+            self.evidence.refute("proposal", owner, "a proposal manifest", str(error))
+            return None
+
+    async def new_model(self, hints: ProposalManifest) -> Model | None:
+        """The stored new model, where it has the root that was made final."""
+        root, lanes = self.proposal.aggregate.model_root, self.plan.manifest.model_lanes
+        return await self.evidence.fetch_model("model", hints.model, lanes, root, self.proposal.aggregator)
+
+    async def again(self, base: Model | None, hints: ProposalManifest | None) -> Outcome | None:
+        """Fetch and check what the aggregate was made of, make it again and compare; None where that cannot be done.
+
+        Without a base everything but the new model is compared.
+        """
+        envelopes = await self._envelopes()
+        vectors = await self._vectors(envelopes)
+        seeds = await self._seeds(envelopes, hints) if hints is not None else None
+        if seeds is None or any(p not in vectors for p in self._members()):
+            return None
+        lanes = self.plan.manifest.model_lanes
+        outcome = aggregate(
+            layout=self.layout,
+            terms=self.plan.terms,
+            manifest=self.plan.manifest,
+            base=base if base is not None else np.zeros(lanes, dtype=np.int32),
+            survivors=self.freeze.survivors,
+            blobs=vectors,
+            seeds=seeds,
+            workers=self.plan.workers,
+        )
+        claim = self.proposal.aggregate
+        for name in ROOTS if base is None else (*ROOTS, "model_root"):
+            self.evidence.expect(name, self.proposal.aggregator, getattr(outcome, name), getattr(claim, name))
+        return outcome
+
+    def check_payout(self, task: Task, outcome: Outcome, payouts: Payouts | None) -> None:
+        """Compare the payout with what `payouts` makes of the round."""
+        if payouts is None:
+            self.evidence.unchecked.append("payout")
+            return
+        claim, owner = self.proposal.aggregate, self.proposal.aggregator
+        root, total = payouts(task, self.round, outcome)
+        self.evidence.expect("payout_root", owner, root, claim.payout_root)
+        self.evidence.expect("payout_total", owner, total, claim.payout_total)
+
+    def _members(self) -> list[Position]:
+        """The survivors of opened groups."""
+        return [p for p in sorted(self.freeze.survivors) if self.layout.group(p) in self.opened]
+
+    async def _envelopes(self) -> dict[Position, Envelope]:
+        """The envelopes of survivors and of disputed pairs that match their commitments; and who disagrees."""
+        wanted = self.freeze.survivors | {position for pair in self.freeze.disputes for position in pair}
+        envelopes: dict[Position, Envelope] = {}
+        for position in sorted(wanted & self.round.commitments.keys()):
+            commitment = self.round.commitments[position]
+            cid, owner = block_cid(commitment.bundle), commitment.participant
+            blob = await self.evidence.fetch("bundle", cid, ENVELOPE_LIMIT, owner, commitment.bundle)
+            if blob is None:
+                continue
+            read = check_envelope(self.layout, commitment, blob)
+            if isinstance(read, Envelope):
+                envelopes[position] = read
+            elif position in self.freeze.survivors:
+                self.evidence.findings.append(_mismatch(read, owner))
+        if self.freeze.survivors <= envelopes.keys():
+            self.evidence.verified.append("bundles")
+        found = find_disputes(self.layout, envelopes)
+        for pair in sorted(found):
+            if set(pair) <= self.freeze.survivors:
+                for position in pair:
+                    shown = f"positions {pair[0]} and {pair[1]} disagree about their seed"
+                    self.evidence.refute("survivors", self.address(position), "survivors that agree", shown)
+        for low, high in sorted(self.freeze.disputes):
+            if {low, high} <= envelopes.keys() and (low, high) not in found:
+                self.evidence.refute("disputes", None, f"positions {low} and {high} disagree", "they agree")
+        return envelopes
+
+    async def _vectors(self, envelopes: Mapping[Position, Envelope]) -> dict[Position, bytes]:
+        """The masked vectors of opened groups' survivors that match their roots."""
+        lanes = self.plan.manifest.update_lanes
+        vectors: dict[Position, bytes] = {}
+        for position in self._members():
+            if position not in envelopes:
+                continue
+            commitment = self.round.commitments[position]
+            owner = commitment.participant
+            blob = await self.evidence.fetch("masked update", envelopes[position].update, 4 * lanes, owner)
+            if blob is None:
+                continue
+            fault = check_update(commitment, blob, lanes)
+            if fault is None:
+                vectors[position] = blob
+            else:
+                self.evidence.findings.append(_mismatch(fault, owner))
+        if all(position in vectors for position in self._members()):
+            self.evidence.verified.append("update_roots")
+        return vectors
+
+    async def _seeds(self, envelopes: Mapping[Position, Envelope], hints: ProposalManifest) -> dict[Slot, Seed] | None:
+        """The public seeds: exactly those that the opened groups demand, each as committed; None where they are not."""
+        proposer = self.proposal.aggregator
+        blob = await self.evidence.fetch("unmask", hints.unmask, unmask_limit(self.layout), proposer)
+        if blob is None:
+            return None
+        try:
+            seeds = unmask_from_bytes(self.layout, blob)
+        except MalformedUnmask as error:
+            self.evidence.refute("unmask", proposer, "a canonical list of seeds", str(error))
+            return None
+        before = len(self.evidence.findings)
+        slots = public_slots(self.layout, self.freeze.survivors)
+        due = {slot for slot in slots if self.layout.group(slot[0]) in self.opened}
+        for owner, row in sorted(due - seeds.keys()):
+            self.evidence.refute(f"seed of row {row}", self.address(owner), "published", "missing")
+        for owner, row in sorted(seeds.keys() - due):
+            self.evidence.refute(f"seed of row {row}", self.address(owner), "kept secret", "published")
+        for (owner, row), seed in sorted(seeds.items()):
+            if (owner, row) not in due or owner not in envelopes:
+                continue
+            if not seed_fits(self.layout, self.context, envelopes[owner], row, seed):
+                committed = envelopes[owner].hash_of(row).hex()
+                self.evidence.refute(f"seed of row {row}", self.address(owner), committed, "another hash")
+        if len(self.evidence.findings) > before:
+            return None
+        self.evidence.verified.append("seeds")
+        return seeds
+
+
+def _mismatch(fault: Fault, owner: Address) -> Mismatch:
+    match fault:
+        case BundleMismatch():
+            return Mismatch("bundle", owner, fault.committed.hex(), fault.found.hex())
+        case SeedsRootMismatch():
+            return Mismatch("seeds_root", owner, fault.committed.hex(), fault.found.hex())
+        case UpdateRootMismatch():
+            return Mismatch("update_root", owner, fault.committed.hex(), fault.found.hex())
+        case BundleMalformed():
+            return Mismatch("bundle", owner, "a bundle of this round's layout", fault.why)
+        case JunkShare():
+            return Mismatch("share", owner, "shares that fit their commitments", f"row {fault.row}")
+    assert_never(fault)

@@ -1,0 +1,275 @@
+"""The sum tree: one binary tree a chunk, with a fixed slot for every enrolled position and for every mask.
+
+    top        groups, padded to a power of two by zero subtrees
+    group      own | pairs
+    own        updates | selves             each W leaves, by row
+    pairs      W * W leaves                 index = row of who is out * W + row of the survivor
+
+An update leaf is y_a, a self leaf -PRG(b_a), a pair leaf the mask that cancels a's with u, who is out; every other leaf
+is zero. A node's value is the sum of its children's, modulo 2**32, and its hash binds the value to both of theirs, so
+that one wrong addition, one wrong leaf or one missing leaf is a short proof. `docs/aggregation.md` has the formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from itertools import pairwise
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foedus.aggregator.layout import Layout
+from foedus.aggregator.masking import pair_sign
+from foedus.aggregator.messages import Slot
+from foedus.aggregator.seeds import Keystream
+from foedus.protocol.chunks import CHUNK_BYTES, CHUNK_LANES, Lanes
+from foedus.protocol.ids import Hash32, Position, Seed
+from foedus.protocol.merkle import merkle_root
+
+SUM_LEAF, SUM_NODE = b"\x10", b"\x11"
+BATCH_CHUNKS = 64
+"""Chunks of a group's tree that are made at a time, which keeps its nodes in cache."""
+
+Values = NDArray[np.uint32]
+"""Node values of a run of chunks: native order, shape (chunks, 256)."""
+
+Hashes = NDArray[np.uint8]
+"""Node hashes of a run of chunks: shape (chunks, 32)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of the tree over a run of chunks."""
+
+    values: Values
+    hashes: Hashes
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLeaves:
+    """What is in a group's slots: masked vectors and self seeds by row, pair seeds with their sign by pair index.
+
+    The signs are those with which masks are cancelled.
+    """
+
+    updates: Mapping[int, bytes]
+    selves: Mapping[int, Seed]
+    pairs: Mapping[int, tuple[Seed, int]]
+
+    @property
+    def nodes(self) -> int:
+        """About how many hashes a chunk of this group costs."""
+        return 4 * len(self.updates) + 2 * len(self.pairs)
+
+
+@cache
+def zero_hash(levels: int) -> bytes:
+    """The hash of a subtree of `levels` levels whose leaves are all zero."""
+    zero = bytes(CHUNK_BYTES)
+    if levels == 0:
+        return sha256(SUM_LEAF + zero).digest()
+    return sha256(SUM_NODE + zero + zero_hash(levels - 1) * 2).digest()
+
+
+@cache
+def zero_group(width: int) -> bytes:
+    """The hash of a group without survivors, not opened, or quarantined: zero from its node down."""
+    depth = levels_for(width)
+    return sha256(SUM_NODE + bytes(CHUNK_BYTES) + zero_hash(depth + 1) + zero_hash(2 * depth)).digest()
+
+
+def levels_for(width: int) -> int:
+    """Levels above `width` leaves, a power of two."""
+    return width.bit_length() - 1
+
+
+def pair_index(out_row: int, survivor_row: int, width: int) -> int:
+    """The leaf, among a group's pair leaves, of the mask that a survivor has with a row that is out."""
+    return out_row * width + survivor_row
+
+
+def group_leaves(
+    layout: Layout,
+    group: int,
+    survivors: Iterable[Position],
+    blobs: Mapping[Position, bytes],
+    seeds: Mapping[Slot, Seed],
+) -> GroupLeaves:
+    """The leaves of an open group. Raises KeyError where a survivor's vector is not in `blobs`."""
+    members = layout.members_of(group, frozenset(survivors))
+    updates = {layout.row(position): blobs[position] for position in members}
+    selves: dict[int, Seed] = {}
+    pairs: dict[int, tuple[Seed, int]] = {}
+    inside = frozenset(members)
+    for (owner, row), seed in sorted(seeds.items()):
+        if owner not in inside:
+            continue
+        other = layout.tables[group][row]
+        if other == owner:
+            selves[row] = seed
+        else:
+            pairs[pair_index(row, layout.row(owner), layout.width)] = (seed, -pair_sign(owner, other))
+    return GroupLeaves(updates, selves, pairs)
+
+
+def _digests(buffer: NDArray[np.uint8]) -> Hashes:
+    rows, size = buffer.shape
+    view = memoryview(buffer.data).cast("B")
+    joined = b"".join([sha256(view[at : at + size]).digest() for at in range(0, rows * size, size)])
+    return np.frombuffer(joined, dtype=np.uint8).reshape(rows, 32)
+
+
+def _big_endian(values: Values) -> NDArray[np.uint8]:
+    return values.astype(">u4").view(np.uint8).reshape(values.shape[0], CHUNK_BYTES)
+
+
+def leaf(values: Values) -> Node:
+    """Leaves of one slot over a run of chunks."""
+    buffer = np.empty((values.shape[0], 1 + CHUNK_BYTES), dtype=np.uint8)
+    buffer[:, 0] = SUM_LEAF[0]
+    buffer[:, 1:] = _big_endian(values)
+    return Node(values, _digests(buffer))
+
+
+def join(left: Node | None, right: Node | None, zero_left: bytes, zero_right: bytes) -> Node | None:
+    """The node above two, over a run of chunks. None stands for a zero subtree of the given hash."""
+    if left is not None and right is not None:
+        values = left.values + right.values
+    elif left is not None:
+        values = left.values
+    elif right is not None:
+        values = right.values
+    else:
+        return None
+    buffer = np.empty((values.shape[0], 1 + CHUNK_BYTES + 64), dtype=np.uint8)
+    buffer[:, 0] = SUM_NODE[0]
+    buffer[:, 1 : 1 + CHUNK_BYTES] = _big_endian(values)
+    buffer[:, -64:-32] = np.frombuffer(zero_left, dtype=np.uint8) if left is None else left.hashes
+    buffer[:, -32:] = np.frombuffer(zero_right, dtype=np.uint8) if right is None else right.hashes
+    return Node(values, _digests(buffer))
+
+
+def subtree(leaves: Mapping[int, Node], levels: int) -> Node | None:
+    """The node above 2**levels leaf slots, of which those not in `leaves` are zero; None where all are."""
+    nodes: dict[int, Node] = dict(leaves)
+    for level in range(levels):
+        above: dict[int, Node] = {}
+        for index in sorted({index >> 1 for index in nodes}):
+            zero = zero_hash(level)
+            made = join(nodes.get(2 * index), nodes.get(2 * index + 1), zero, zero)
+            assert made is not None
+            above[index] = made
+        nodes = above
+    return nodes.get(0)
+
+
+def _group_runs(width: int, leaves: GroupLeaves, first: int, chunks: int) -> Iterator[Node]:
+    """The group's node over runs of at most BATCH_CHUNKS chunks; update vectors start at chunk `first`."""
+    depth = levels_for(width)
+    selves = {row: Keystream(seed, first) for row, seed in leaves.selves.items()}
+    pairs = {index: (Keystream(seed, first), sign) for index, (seed, sign) in leaves.pairs.items()}
+    buffer = bytearray(CHUNK_BYTES * BATCH_CHUNKS)
+    masks = np.frombuffer(buffer, dtype=">u4").reshape(BATCH_CHUNKS, CHUNK_LANES)
+
+    def mask(stream: Keystream, sign: int, run: int) -> Node:
+        stream.into(buffer, run)
+        made = masks[:run].astype(np.uint32)
+        return leaf(made if sign > 0 else np.negative(made, out=made))
+
+    for start in range(0, chunks, BATCH_CHUNKS):
+        run = min(BATCH_CHUNKS, chunks - start)
+        updates = {
+            row: leaf(
+                np.frombuffer(blob, dtype=">u4", count=run * CHUNK_LANES, offset=start * CHUNK_BYTES)
+                .astype(np.uint32)
+                .reshape(run, CHUNK_LANES)
+            )
+            for row, blob in leaves.updates.items()
+        }
+        left = subtree(updates, depth)
+        right = subtree({row: mask(stream, -1, run) for row, stream in selves.items()}, depth)
+        own = join(left, right, zero_hash(depth), zero_hash(depth))
+        masked = subtree({index: mask(stream, sign, run) for index, (stream, sign) in pairs.items()}, 2 * depth)
+        made = join(own, masked, zero_hash(depth + 1), zero_hash(2 * depth))
+        assert made is not None
+        yield made
+
+
+def _group_part(width: int, leaves: GroupLeaves, first: int, chunks: int) -> tuple[bytes, bytes]:
+    values, hashes = [], []
+    for node in _group_runs(width, leaves, first, chunks):
+        values.append(node.values.tobytes())
+        hashes.append(node.hashes.tobytes())
+    return b"".join(values), b"".join(hashes)
+
+
+def group_nodes(width: int, groups: Mapping[int, GroupLeaves], chunks: int, workers: int = 1) -> dict[int, Node]:
+    """Every open group's node over all `chunks`.
+
+    workers: processes to share the work among; the bytes do not depend on it. With more than one, the calling script
+    must be importable without side effects (`if __name__ == "__main__"`).
+    """
+    parts = max(1, min(4 * workers, chunks // BATCH_CHUNKS)) if workers > 1 else 1
+    bounds = [chunks * part // parts for part in range(parts + 1)]
+    jobs = [(group, low, high) for group in sorted(groups) for low, high in pairwise(bounds)]
+    found: dict[tuple[int, int], tuple[bytes, bytes]] = {}
+    if workers <= 1:
+        for group, low, high in jobs:
+            found[group, low] = _group_part(width, groups[group], low, high - low)
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            waiting: dict[tuple[int, int], Future[tuple[bytes, bytes]]] = {}
+            for group, low, high in jobs:
+                if len(waiting) == 2 * workers:  # bounds what is copied at a time
+                    oldest = next(iter(waiting))
+                    found[oldest] = waiting.pop(oldest).result()
+                waiting[group, low] = pool.submit(_group_part, width, _cut(groups[group], low, high), low, high - low)
+            found.update({job: future.result() for job, future in waiting.items()})
+    nodes: dict[int, Node] = {}
+    for group in sorted(groups):
+        values = b"".join(found[group, low][0] for low in bounds[:-1])
+        hashes = b"".join(found[group, low][1] for low in bounds[:-1])
+        nodes[group] = Node(
+            np.frombuffer(values, dtype=np.uint32).reshape(chunks, CHUNK_LANES),
+            np.frombuffer(hashes, dtype=np.uint8).reshape(chunks, 32),
+        )
+    return nodes
+
+
+def _cut(leaves: GroupLeaves, low: int, high: int) -> GroupLeaves:
+    updates = {row: blob[low * CHUNK_BYTES : high * CHUNK_BYTES] for row, blob in leaves.updates.items()}
+    return GroupLeaves(updates, leaves.selves, leaves.pairs)
+
+
+def top_node(width: int, count: int, nodes: Mapping[int, Node], chunks: int) -> Node:
+    """The top over `count` groups, of which those not in `nodes` are zero."""
+    level: list[Node | None] = [nodes.get(group) for group in range(1 << (count - 1).bit_length())]
+    zero = zero_group(width)
+    while len(level) > 1:
+        level = [join(left, right, zero, zero) for left, right in zip(level[0::2], level[1::2], strict=True)]
+        zero = sha256(SUM_NODE + bytes(CHUNK_BYTES) + zero * 2).digest()
+    if level[0] is not None:
+        return level[0]
+    hashes = np.tile(np.frombuffer(zero, dtype=np.uint8), (chunks, 1))
+    return Node(np.zeros((chunks, CHUNK_LANES), dtype=np.uint32), hashes)
+
+
+def sum_root(top: Node) -> Hash32:
+    """The root over the chunks' top hashes."""
+    return merkle_root([row.tobytes() for row in top.hashes])
+
+
+def flat(node: Node) -> Lanes:
+    """A node's value as one vector."""
+    lanes: Lanes = node.values.reshape(-1)
+    return lanes
+
+
+def hashed_bytes(groups: Sequence[GroupLeaves], chunks: int) -> int:
+    """About how many bytes the tree hashes: for progress and benchmarks."""
+    return sum(leaves.nodes for leaves in groups) * chunks * (CHUNK_BYTES + 1)

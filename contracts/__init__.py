@@ -1,0 +1,1 @@
+"""Contracts: the Solidity sources, their compiled artifacts, and the typed client that speaks to them."""

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Phase, Position} from "./TaskTypes.sol";
+
+/// @title Why a task refuses: every error carries the values that decided it.
+interface TaskErrors {
+    /// @notice The call belongs to another phase.
+    error WrongPhase(Phase have, Phase need);
+    /// @notice The commit phase of `round` ended at `deadline`.
+    error CommitIsClosed(uint32 round, uint32 deadline);
+    /// @notice The phase ended at `deadline`; poke() moves the task on.
+    error TooLate(Phase phase, uint32 deadline);
+    /// @notice Nothing to move on before `until` (seconds, or a block number while a draw is awaited).
+    error NothingToDo(Phase phase, uint32 until);
+    /// @notice The task is over.
+    error TaskIsOver();
+    /// @notice Only the factory starts a task.
+    error NotFactory(address caller);
+
+    /// @notice Consent is the digest of the terms.
+    error WrongConsent(bytes32 have, bytes32 need);
+    /// @notice The account already has a seat.
+    error AlreadyJoined(address account, Position position);
+    /// @notice The account has no seat.
+    error NotEnrolled(address account);
+    /// @notice All seats are taken.
+    error TaskFull(uint16 seats);
+    /// @notice The account already has keys for `opening`.
+    error AlreadyReady(address account, uint32 opening);
+    /// @notice The account takes part in the round under way.
+    error StillBound(address account, uint32 opening);
+
+    /// @notice The account may not act in this opening.
+    error NotEligible(address account, uint32 opening);
+    /// @notice One commit an opening.
+    error AlreadyCommitted(address account, uint32 opening);
+    /// @notice The commit counter must be one more than the stored one.
+    error StaleGeneration(uint32 have, uint32 need);
+
+    /// @notice Not the one encoding of a set of `domain` seats.
+    error MalformedBitmap(uint256 length, uint16 domain);
+    /// @notice Not a sorted list of at most 64 pairs, lower seat first.
+    error MalformedPairs(uint256 length);
+    /// @notice The survivors must be at least `need` and at most the commits.
+    error SurvivorsOutOfRange(uint256 have, uint256 need, uint256 most);
+    /// @notice The survivors are not those frozen.
+    error WrongSurvivors(bytes20 have, bytes20 need);
+
+    /// @notice The quorum needs more signatures.
+    error TooFewSignatures(uint256 have, uint256 need);
+    /// @notice One signature of 65 bytes for each signer's seat.
+    error SignaturesMismatch(uint256 signers, uint256 length);
+    /// @notice Signers go in ascending order of seats.
+    error SignersNotAscending(Position position);
+    /// @notice The signature is not by the committee member in this seat.
+    error NotCommitteeMember(Position position, address recovered);
+
+    /// @notice The beacon's block must be past.
+    error BeaconPending(uint32 beaconBlock);
+    /// @notice Ranks from `nextRank` may propose, one more each interval; `open` intervals have passed.
+    error NotYourTurn(uint16 rank, uint16 nextRank, uint256 open);
+    /// @notice The payouts never shrink, and never exceed the pool.
+    error PayoutOutOfRange(uint256 total, uint256 last, uint256 pool);
+    /// @notice The attested proposal is another one.
+    error WrongProposal(bytes32 have, bytes32 need);
+
+    /// @notice The leaf is not under the payout root.
+    error BadProof(address account, bytes32 payoutRoot);
+    /// @notice The account has been paid all of it.
+    error NothingToClaim(address account, uint256 claimed);
+    /// @notice The remainder is the sponsor's.
+    error NotSponsor(address caller, address sponsor);
+    /// @notice The remainder was taken.
+    error RemainderTaken();
+    /// @notice The receiver refused the payment.
+    error TransferFailed(address account, uint256 amount);
+}

@@ -1,0 +1,76 @@
+"""What a task's terms let others see, and what its committee bears, in plain words for whoever creates or joins it."""
+
+from __future__ import annotations
+
+from foedus.protocol.groups import COMMITTEE_MAX, threshold
+from foedus.protocol.terms import SAFE_G_MIN, Terms
+
+
+def warnings(terms: Terms) -> list[str]:
+    """Plain sentences, the gravest first; never empty, since every task shows something to somebody."""
+    return [*_groups(terms), *_influence(terms), _model(), _committee(terms)]
+
+
+def _groups(terms: Terms) -> list[str]:
+    params = terms.params
+    if terms.mode == "plain":
+        told = (
+            "Every participant's update is public, whole and by name: updates can give away training examples. "
+            'Use mode = "masked" unless all participants could as well show each other their data.'
+        )
+        return [told]
+    found = []
+    if terms.grouping == "redrawn":
+        found.append(
+            f"Groups are redrawn every round: after about as many rounds as participants ({params.max_participants}), "
+            "anyone can work out each participant's average update from the public group sums."
+        )
+    elif params.rounds > params.epoch_rounds:
+        redraws = -(-params.rounds // params.epoch_rounds) - 1
+        times = "once" if redraws == 1 else f"{redraws} times"
+        found.append(
+            f"Groups stay fixed for an epoch of {params.epoch_rounds} rounds and are redrawn {times} in "
+            "this task: the more often, the better each participant's average update over the epochs can be estimated."
+        )
+    if terms.g_min < SAFE_G_MIN:
+        others = "the other one" if terms.g_min == 2 else f"all {terms.g_min - 1} others"
+        found.append(
+            f"A group's summed update is opened from {terms.g_min} survivors on (the safe minimum is {SAFE_G_MIN}): in "
+            f"so small a group your update is hidden only while {others} do not pool what they know."
+        )
+    found.append(
+        "Nobody sees a single update: only the sum of each group is opened, as long as fewer than "
+        f"{_threshold(terms)} committee members work together."
+    )
+    return found
+
+
+def _influence(terms: Terms) -> list[str]:
+    if terms.weighting == "uniform":
+        return []
+    told = (
+        f"Updates count by the number of examples, as each participant states it, up to {terms.max_weight}: whoever "
+        "overstates it has more influence on the model."
+    )
+    return [told]
+
+
+def _model() -> str:
+    return (
+        "The model and the metrics are public after every round, and no differential-privacy noise is added to them: "
+        "what the model memorises can be read from it."
+    )
+
+
+def _committee(terms: Terms) -> str:
+    members = min(terms.params.max_participants, COMMITTEE_MAX)
+    bears = terms.absences
+    absent = "no absence" if bears == 0 else "one absence" if bears == 1 else f"{bears} absences"
+    return (
+        f"The committee has {members} members when the task is full and bears {absent}: {_threshold(terms)} must be "
+        "online in every round, or the round is tried again and the task can end early."
+    )
+
+
+def _threshold(terms: Terms) -> int:
+    return threshold(min(terms.params.max_participants, COMMITTEE_MAX))

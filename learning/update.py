@@ -1,0 +1,103 @@
+"""From a base model to a participant's update lanes: one function that the simulation and the daemon both call.
+
+The base model arrives as the chain has it, int32 lanes; the model trains in float32; the difference is taken in float64
+and put on the terms' grid by stochastic rounding (Gupta et al., ICML 2015). The rounding's noise is drawn from (task
+seed, partition, round), so both callers make the same bytes. It hides nothing: privacy is the masks' work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from numpy.typing import NDArray
+
+from foedus.aggregator.update import encode_update
+from foedus.learning.errors import LearningError
+from foedus.learning.trainer import Arrays, State, TrainConfig, Trained, Trainer, derive_seed
+from foedus.protocol.chunks import Lanes
+from foedus.protocol.commitments import tagged
+from foedus.protocol.fixedpoint import NotRepresentable, from_fixed, to_fixed
+from foedus.protocol.ids import RoundNumber
+from foedus.protocol.manifest import Manifest
+from foedus.protocol.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class LocalUpdate:
+    """A participant's part in a round, before masking.
+
+    lanes: uint32, shape (manifest.update_lanes,): the weighted update, then the weight and the metrics. state: what the
+    trainer may be handed next time; never sent.
+    """
+
+    lanes: Lanes
+    weight: int
+    metrics: dict[str, float]
+    state: State = field(default_factory=dict)
+
+
+def model_arrays(manifest: Manifest, lanes: NDArray[np.int32], scale_bits: int) -> Arrays:
+    """A model's int32 lanes, shape (manifest.model_lanes,), as named float32 arrays."""
+    tensors = manifest.unpack(from_fixed(lanes, scale_bits))
+    return {name: values.astype(np.float32) for name, values in tensors.items()}
+
+
+def model_lanes(manifest: Manifest, arrays: Arrays, scale_bits: int) -> NDArray[np.int32]:
+    """Named arrays as a model's int32 lanes. Raises LearningError for values that do not fit."""
+    try:
+        return to_fixed(manifest.pack(arrays), scale_bits)
+    except NotRepresentable as error:
+        raise LearningError(str(error)) from error
+
+
+def train_config(terms: Terms, manifest: Manifest, partition: int, round_: RoundNumber) -> TrainConfig:
+    """The orders for one participant's round; their seed comes from (task seed, partition, round)."""
+    return TrainConfig(terms.config, derive_seed("train", terms.seed, partition, round_), manifest.metrics)
+
+
+def rounding_noise(terms: Terms, partition: int, round_: RoundNumber, lanes: int) -> NDArray[np.uint32]:
+    """Uniform uint32 noise, shape (lanes,): the ChaCha20 keystream (RFC 8439) of (task seed, partition, round)."""
+    numbers = (number.to_bytes(8, "big") for number in (terms.seed, partition, round_))
+    key = tagged("foedus/rounding/v1", *numbers)
+    stream = Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update(bytes(4 * lanes))
+    return np.frombuffer(stream, dtype="<u4").astype(np.uint32)
+
+
+def local_round(
+    trainer: Trainer,
+    terms: Terms,
+    manifest: Manifest,
+    base: NDArray[np.int32],
+    partition: int,
+    round_: RoundNumber,
+    state: State | None = None,
+) -> LocalUpdate:
+    """Train from the base model and encode the difference.
+
+    base: int32, shape (manifest.model_lanes,). Raises AppError where the app fails; LearningError where training
+    diverged, or the evaluation lacks a metric that the task promises.
+    """
+    before = model_arrays(manifest, base, terms.scale_bits)
+    trained = trainer.train(before, train_config(terms, manifest, partition, round_), state or {})
+    metrics = _promised(manifest, trained)
+    weight = min(trained.weight, terms.max_weight) if terms.weighting == "examples" else 1
+    noise = rounding_noise(terms, partition, round_, manifest.model_lanes)
+    after = manifest.pack(trained.arrays)
+    try:
+        lanes = encode_update(terms, manifest, manifest.pack(before), after, weight, metrics, noise)
+    except NotRepresentable as error:
+        raise LearningError(f"round {round_}: {error}") from error
+    return LocalUpdate(lanes, weight, metrics, trained.state)
+
+
+def _promised(manifest: Manifest, trained: Trained) -> dict[str, float]:
+    missing = [name for name in manifest.metrics if name not in trained.metrics]
+    if missing:
+        raise LearningError(
+            f"the task promises the metrics {', '.join(missing)}, training gave {', '.join(trained.metrics)}: let the "
+            "app's data() return test data and evaluate() these names, or change [task] metrics"
+        )
+    return {name: trained.metrics[name] for name in manifest.metrics}

@@ -1,0 +1,217 @@
+"""This node's own blobs: put, get, pin, collect. Disk and hashing run in threads; asyncio callers only wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from foedus.network.cid import Part, blocks_of, parse_cid
+from foedus.network.disk import Disk, StoreFull
+from foedus.network.pins import Pins
+from foedus.protocol.ids import Cid
+from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
+
+__all__ = ["DEFAULT_QUOTA", "BlockStore", "StoreFull"]
+
+DEFAULT_QUOTA = 64 << 30
+"""Bytes of blocks that a store holds unless told otherwise."""
+
+PUT = "put"
+"""The label under which `put` pins."""
+
+FETCH = "fetch:"
+"""Labels that begin so hold a blob while its blocks arrive; a crash's leftovers are given up at the next start."""
+
+
+class BlockStore:
+    """A BlobStore on this machine's disk. `folder` belongs to it alone; `quota` is in bytes.
+
+    A blob is pinned by labels and kept while any label holds it; `gc` removes every block that no pinned blob reaches.
+    A write that finds the store full collects once before it raises StoreFull.
+    """
+
+    def __init__(self, folder: Path, quota: int = DEFAULT_QUOTA) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.disk = Disk(folder, quota)
+        self.pins = Pins(folder / "pins.sqlite")
+        self.pins.remove_labels(FETCH)
+        self._collecting = threading.Lock()
+        self._touching = threading.Lock()
+        self._touched: set[Cid] | None = None  # while a collection runs: what others need, which it must not remove
+
+    async def get(self, cid: Cid, limit: int) -> bytes:
+        """The blob's bytes, from this disk alone.
+
+        Raises InvalidCid, BlobMissing, BlobCorrupt (names the bad block), BlobTooLarge past `limit` bytes.
+        """
+        return await asyncio.to_thread(self.read_blob, cid, limit)
+
+    async def put(self, blob: bytes, label: str = PUT) -> Cid:
+        """Store `blob` and pin it under `label`, both or neither. Raises StoreFull."""
+        return await asyncio.to_thread(self.write_blob, blob, label)
+
+    async def has(self, cid: Cid) -> bool:
+        """Whether every block of the blob is held."""
+        return not await self.missing_blocks(cid)
+
+    async def missing_blocks(self, cid: Cid) -> tuple[Cid, ...]:
+        """Blocks of the blob that are not held; what lies beneath a missing node is not known and not listed."""
+
+        def missing() -> tuple[Cid, ...]:
+            try:
+                return tuple(part.cid for part in self.missing_parts(cid))
+            except BlobMissing:
+                return (cid,)
+
+        return await asyncio.to_thread(missing)
+
+    async def get_block(self, cid: Cid) -> bytes:
+        """One block by its CID. Raises InvalidCid, BlobMissing, BlobCorrupt."""
+        return await asyncio.to_thread(self.disk.read, cid)
+
+    async def put_block(self, cid: Cid, block: bytes) -> None:
+        """Store one block, unpinned. Raises InvalidCid, BlobCorrupt where it does not match, StoreFull."""
+        await asyncio.to_thread(self.write_block, cid, block)
+        await asyncio.to_thread(self.disk.flush)
+
+    async def delete_block(self, cid: Cid) -> None:
+        """Remove one block, pinned or not: the cure for a corrupt one, which can then be fetched again."""
+        await asyncio.to_thread(self.disk.delete, cid)
+
+    async def pin(self, cid: Cid, label: str) -> None:
+        """Keep the blob, whole or still to come, until `unpin` of the same label. Raises InvalidCid."""
+        await asyncio.to_thread(self.keep, cid, label)
+
+    async def unpin(self, cid: Cid, label: str = PUT) -> None:
+        """Give up one label; the blocks go at the next `gc` if no other label holds them."""
+        await asyncio.to_thread(self.pins.remove, cid, label)
+
+    async def gc(self) -> int:
+        """Remove every block that no pinned blob reaches; the bytes freed."""
+        return await asyncio.to_thread(self.collect)
+
+    async def close(self) -> None:
+        """Close the store's database."""
+        await asyncio.to_thread(self.pins.close)
+
+    def read_blob(self, cid: Cid, limit: int) -> bytes:
+        """`get`, in the caller's thread."""
+        root = parse_cid(cid)
+        out = io.BytesIO()
+        for part, block in self._walk(Part.root(root, self.disk.read(root)), limit):
+            if part.level == 0:
+                out.write(block)
+        return out.getvalue()
+
+    def write_blob(self, blob: bytes, label: str = PUT) -> Cid:
+        """`put`, in the caller's thread."""
+        blocks = list(blocks_of(blob))
+        root = blocks[-1][0]
+        ours = self.pins.add(root, label)
+        written: list[Cid] = []
+        try:
+            for cid, block in reversed(blocks):  # parents first, so that a collection under way sees their children
+                if self.write_block(cid, block):
+                    written.append(cid)
+        except OSError:
+            if ours:
+                self.pins.remove(root, label)
+            with self._collecting:
+                kept = self._reachable()
+                for cid in set(written) - kept:
+                    self.disk.delete(cid)
+            raise
+        self.disk.flush()
+        return root
+
+    def keep(self, cid: Cid, label: str) -> None:
+        """`pin`, in the caller's thread."""
+        with self._collecting:
+            self.pins.add(parse_cid(cid), label)
+
+    def write_block(self, cid: Cid, block: bytes | bytearray | memoryview) -> bool:
+        """`put_block`, in the caller's thread; False where the block was held. Collects once where there is no room."""
+        self._touch(cid)
+        try:
+            return self.disk.write(cid, block)
+        except StoreFull:
+            if not self.collect():
+                raise
+            return self.disk.write(cid, block)
+
+    def missing_parts(self, cid: Cid, limit: int | None = None) -> Sequence[Part]:
+        """Where the held DAG has gaps, in file order.
+
+        Raises BlobMissing where the root itself is absent, BlobTooLarge where it promises more than `limit` bytes,
+        BlobCorrupt.
+        """
+        root = parse_cid(cid)
+        self._touch(root)
+        block = self.disk.read(root)
+        part = Part.root(root, block)
+        if limit is not None and part.file_size > limit:
+            raise BlobTooLarge(root, part.file_size, limit)
+        missing: list[Part] = []
+        stack = list(reversed(part.children(block)))
+        while stack:
+            part = stack.pop()
+            self._touch(part.cid)
+            if not self.disk.has(part.cid):
+                missing.append(part)
+            elif part.level:
+                stack.extend(reversed(part.children(self.disk.read(part.cid))))
+        return missing
+
+    def collect(self) -> int:
+        """`gc`, in the caller's thread."""
+        freed = 0
+        with self._collecting:
+            with self._touching:
+                self._touched = set()
+            try:
+                blocks = [cid for cid, _ in self.disk.list()]
+                kept = self._reachable()
+                for cid in blocks:
+                    with self._touching:
+                        if cid not in kept and cid not in self._touched:
+                            freed += self.disk.delete(cid)
+            finally:
+                with self._touching:
+                    self._touched = None
+        return freed
+
+    def _touch(self, cid: Cid) -> None:
+        with self._touching:
+            if self._touched is not None:
+                self._touched.add(cid)
+
+    def _reachable(self) -> set[Cid]:
+        reached: set[Cid] = set()
+        for root in self.pins.roots():
+            with contextlib.suppress(BlobMissing, BlobCorrupt):
+                reached.add(root)
+                block = self.disk.read(root)
+                stack = [*Part.root(root, block).children(block)]
+                while stack:
+                    part = stack.pop()
+                    if part.cid in reached:
+                        continue
+                    reached.add(part.cid)
+                    if part.level and self.disk.has(part.cid):
+                        with contextlib.suppress(BlobMissing, BlobCorrupt):
+                            stack.extend(part.children(self.disk.read(part.cid)))
+        return reached
+
+    def _walk(self, root: Part, limit: int) -> Iterator[tuple[Part, bytes]]:
+        if root.file_size > limit:
+            raise BlobTooLarge(root.cid, root.file_size, limit)
+        stack = [root]
+        while stack:
+            part = stack.pop()
+            block = self.disk.read(part.cid)
+            stack.extend(reversed(part.children(block)))
+            yield part, block

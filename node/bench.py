@@ -1,0 +1,202 @@
+"""What the performers of one task work with: the chain, the store, the journal, the keys, and the task's own facts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import structlog
+from eth_account.signers.local import LocalAccount
+from numpy.typing import NDArray
+
+from foedus.aggregator.aggregate import ProposalManifest
+from foedus.aggregator.keys import RoundKeys
+from foedus.aggregator.layout import Layout
+from foedus.contracts.calls import Call
+from foedus.contracts.errors import NonceTaken, Reverted
+from foedus.contracts.ledger import Ledger
+from foedus.contracts.nonces import SignedCall
+from foedus.contracts.sender import Receipt
+from foedus.contracts.signatures import SigningDomain
+from foedus.learning.app import load_app
+from foedus.learning.client import Client, open_client
+from foedus.network.cid import cid_of_block_digest
+from foedus.network.host import Host
+from foedus.network.netstore import NetworkStore
+from foedus.node.errors import NodeError, StaleBackup
+from foedus.node.guard import JournalGuard
+from foedus.node.journal import Enrolment, Journal, Sent
+from foedus.node.peers import PeerBook
+from foedus.node.reveals import RevealServer
+from foedus.node.words import Noticeboard
+from foedus.protocol.chunks import lanes_from_bytes, vector_root
+from foedus.protocol.commitments import Context
+from foedus.protocol.fixedpoint import signed
+from foedus.protocol.ids import Address, Cid, Hash32, Opening, PeerId, Position
+from foedus.protocol.manifest import Manifest
+from foedus.protocol.ports import BlobStore
+from foedus.protocol.task import Participant, Round, Task
+from foedus.protocol.terms import MAX_TERMS_BYTES, Terms
+
+log = structlog.get_logger(__name__)
+
+MANIFEST_LIMIT = 1 << 20
+RECEIPT_SECONDS = 60.0
+
+
+class WrongModel(NodeError):
+    """A model whose root is not the chain's: never trained on."""
+
+    def __init__(self, cid: Cid, found: Hash32, expected: Hash32) -> None:
+        super().__init__(f"the model {cid} has root {found.hex()}, the chain says {expected.hex()}: refusing to use it")
+
+
+class WrongTerms(NodeError):
+    """Terms in the store that are not what the contract enforces."""
+
+    def __init__(self, task: Address, what: str) -> None:
+        super().__init__(f"the terms of {task} say another {what} than its contract: do not take part")
+
+
+async def load_terms(store: BlobStore, task: Task) -> tuple[Terms, Manifest]:
+    """A task's terms and manifest, checked against the chain. Raises WrongTerms, InvalidTerms, BlobMissing."""
+    terms = Terms.from_bytes(await store.get(cid_of_block_digest(task.terms), MAX_TERMS_BYTES))
+    if terms.params != task.params:
+        raise WrongTerms(task.address, "params")
+    if terms.pool != task.pool:
+        raise WrongTerms(task.address, "pool")
+    manifest = Manifest.from_bytes(await store.get(cid_of_block_digest(Hash32(bytes.fromhex(terms.manifest))), 1 << 20))
+    return terms, manifest
+
+
+async def load_model(
+    store: BlobStore, task: Task, terms: Terms, manifest: Manifest, root: Hash32 | None = None
+) -> NDArray[np.int32]:
+    """A finished round's model by its root, or the initial one: int32, shape (manifest.model_lanes,).
+
+    Raises WrongModel where the stored bytes are not what the chain says, BlobMissing where nobody has them.
+    """
+    cid, expected = Cid(terms.model_cid), Hash32(bytes.fromhex(terms.model))
+    for done in task.finished:
+        if root is not None and done.proposal is not None and done.proposal.aggregate.model_root == root:
+            block = cid_of_block_digest(done.proposal.aggregate.manifest)
+            cid, expected = ProposalManifest.from_bytes(await store.get(block, MANIFEST_LIMIT)).model, root
+    if root is not None and root != expected:
+        raise NodeError(f"{root.hex()} is no model of {task.address}")
+    blob = await store.get(cid, 4 * manifest.model_lanes)
+    found = vector_root(blob)
+    if found != expected:
+        raise WrongModel(cid, found, expected)
+    return signed(lanes_from_bytes(blob, manifest.model_lanes))
+
+
+@dataclass(slots=True)
+class Bench:
+    """One task's tools. `genesis` and `chain_id` are those the node is configured for."""
+
+    ledger: Ledger
+    host: Host
+    store: NetworkStore
+    journal: Journal
+    board: Noticeboard
+    reveals: RevealServer
+    peers: PeerBook
+    signer: LocalAccount
+    treasury: Address
+    task: Address
+    enrolment: Enrolment
+    terms: Terms
+    manifest: Manifest
+    guard: JournalGuard
+    _client: Client | None = field(default=None)
+
+    @property
+    def me(self) -> Address:
+        return Address(self.signer.address)
+
+    @property
+    def domain(self) -> SigningDomain:
+        """Where this task's signed words count."""
+        return SigningDomain(self.ledger.deployment.chain_id, self.task)
+
+    def position(self, round_: Round) -> Position:
+        """My position in the round. Raises NodeError where I have none."""
+        position = round_.position_of(self.me)
+        if position is None:
+            raise NodeError(f"{self.me} is not on the roster of round {round_.number}")
+        return position
+
+    def layout(self, round_: Round) -> Layout:
+        return Layout.of(round_, self.terms)
+
+    def context(self, round_: Round) -> Context:
+        """Where and when the round's secrets are good."""
+        deployment = self.ledger.deployment
+        genesis = Hash32(bytes.fromhex(deployment.genesis.removeprefix("0x")))
+        return Context(genesis, deployment.chain_id, self.task, round_.number, round_.attempt, round_.base_root)
+
+    def client(self) -> Client:
+        """The approved app on this participant's data, loaded once. Raises AppError, AppNotApproved."""
+        if self._client is None:
+            mine = self.enrolment
+            app = load_app(Path(mine.app), expected=mine.app_digest)
+            data = Path(mine.data) if mine.data else None
+            self._client = open_client(
+                app, self.terms, self.manifest, mine.partition, count=mine.partitions, data_path=data
+            )
+        return self._client
+
+    def round_keys(self, task: Task, round_: Round) -> RoundKeys:
+        """The private keys that the roster knows me by. Raises StaleBackup where this journal never had them."""
+        member = round_.roster[self.position(round_)]
+        kept = self.journal.keys(self.task, key_slot(member, round_.opening))
+        if kept is None:
+            raise StaleBackup(self.task, task.participants[self.me].generation, round_.opening)
+        return RoundKeys.from_bytes(kept)
+
+    def fresh_keys(self, opening: Opening) -> RoundKeys:
+        """The keys for an opening to come, in the journal before they are used."""
+        kept = self.journal.keep_keys(self.task, opening, RoundKeys.generate(os.urandom).to_bytes())
+        return RoundKeys.from_bytes(kept)
+
+    def committee_peers(self, layout: Layout) -> list[PeerId]:
+        """The other committee members' peers, as far as the registry knows them."""
+        accounts = [layout.roster[p].address for p in layout.committee]
+        return self.peers.of(account for account in accounts if account != self.me)
+
+    def roster_peers(self, round_: Round) -> list[PeerId]:
+        return self.peers.of(m.address for m in round_.roster.values() if m.address != self.me)
+
+    async def model(self, task: Task, root: Hash32) -> NDArray[np.int32]:
+        """A model by its root: int32, shape (manifest.model_lanes,). Raises WrongModel, BlobMissing."""
+        return await load_model(self.store, task, self.terms, self.manifest, root)
+
+    async def send(self, label: str, call: Call) -> Receipt:
+        """Sign, write down, send and await a transaction; under a label sent before, the same bytes go out again.
+
+        A transaction once begun is seen through, even where the duty that asked for it is called off meanwhile.
+        """
+        return await asyncio.shield(asyncio.create_task(self._send(label, call)))
+
+    async def _send(self, label: str, call: Call) -> Receipt:
+        before = self.journal.sent(self.task, label)
+        if before is not None:
+            try:
+                return await self._deliver(SignedCall(before.raw, before.hash, before.nonce, label))
+            except (NonceTaken, Reverted) as error:
+                log.info("sending anew", label=label, error=str(error))
+        made = await self.ledger.sign(call)
+        self.journal.keep_sent(self.task, label, Sent(made.raw, made.hash, made.nonce))
+        return await self._deliver(made)
+
+    async def _deliver(self, made: SignedCall) -> Receipt:
+        await self.ledger.broadcast(made)
+        return await self.ledger.wait(made.hash, RECEIPT_SECONDS)
+
+
+def key_slot(member: Participant, opening: Opening) -> Opening:
+    """Where the journal keeps the keys that serve `opening`: those made at join go by their epoch, negated."""
+    return opening if member.ready_opening == opening else Opening(-member.ready_epoch)

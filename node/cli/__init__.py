@@ -1,0 +1,91 @@
+"""The `foedus` command."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from foedus import __version__
+from foedus.node.cli import auditing, doctor, running, simulating
+from foedus.node.cli.context import Cli, cli_of
+from foedus.node.cli.devnet import devnet
+from foedus.node.cli.keys import init, keys
+from foedus.node.cli.rounds import models, rewards, rounds
+from foedus.node.cli.stake import stake
+from foedus.node.cli.tasks import tasks
+from foedus.node.home import Home
+from foedus.node.logs import QUIET, set_up_logs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Foedus: federated learning that nobody has to be trusted with, and anyone can audit.",
+)
+app.add_typer(keys, name="key")
+app.add_typer(tasks, name="task")
+app.add_typer(stake, name="stake")
+app.add_typer(running.nodes, name="node")
+app.add_typer(rounds, name="round")
+app.add_typer(rewards, name="reward")
+app.add_typer(models, name="model")
+app.add_typer(devnet, name="devnet")
+app.command()(init)
+app.command()(running.status)
+app.command()(auditing.audit)
+app.command()(simulating.simulate)
+app.command()(doctor.doctor)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    home: Annotated[Path, typer.Option(envvar="FOEDUS_HOME", help="This participant's folder.")] = Path("~/.foedus"),
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    passphrase_file: Annotated[Path | None, typer.Option(help="A file that only you can read.")] = None,
+) -> None:
+    """Options before the command."""
+    set_up_logs(as_json=not sys.stderr.isatty(), level=QUIET)
+    context.obj = Cli(Home(home.expanduser()), as_json, passphrase_file, Console())
+
+
+@app.command()
+def version(context: typer.Context) -> None:
+    """Show the version."""
+    cli_of(context).answer({"version": __version__}, f"foedus {__version__}")
+
+
+KNOWN_ERRORS = (
+    ("foedus.node.errors", "NodeError"),
+    ("foedus.node.devnet.errors", "DevnetError"),
+    ("foedus.contracts.errors", "LedgerError"),
+    ("foedus.contracts.deployment", "MalformedDeployment"),
+    ("foedus.learning.errors", "LearningError"),
+    ("foedus.network.errors", "NetworkError"),
+    ("foedus.network.disk", "StoreFull"),
+    ("foedus.network.kubo", "KuboError"),
+    ("foedus.protocol.ports", "BlobMissing"),
+    ("foedus.protocol.ports", "BlobCorrupt"),
+    ("foedus.protocol.ports", "BlobTooLarge"),
+    ("foedus.protocol.terms", "InvalidTerms"),
+    ("foedus.simulation.simulate", "CannotSimulate"),
+)
+"""What a person can do something about, wherever it was raised; each carries its values and the remedy."""
+
+
+def main() -> None:
+    """Run the command line: a known error is one line and exit status 1, never a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        known = tuple(getattr(import_module(room), name) for room, name in KNOWN_ERRORS)
+        if not isinstance(error, (*known, OSError)):
+            raise
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,67 @@
+"""`foedus stake`: what backs an account's promises."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from foedus.contracts import calls
+from foedus.node.cli.context import cli_of
+from foedus.node.cli.money import ether, wei
+from foedus.node.cli.sessions import open_ledger
+from foedus.protocol.ids import Address
+
+stake = typer.Typer(no_args_is_help=True, help="What backs an account's promises.")
+Amount = Annotated[str, typer.Argument(help='Wei, or text such as "0.1 ether".')]
+
+
+@stake.command()
+def deposit(context: typer.Context, amount: Amount) -> None:
+    """Add to the free stake."""
+    cli, value = cli_of(context), wei(amount)
+    signer = cli.unlock()
+
+    async def work() -> None:
+        async with open_ledger(cli, signer) as ledger:
+            receipt = await ledger.transact(calls.deposit(ledger.deployment, value))
+            held = await ledger.stake(ledger.address)
+            facts = {"free": held.free, "locked": held.locked, "gas": receipt.gas_used}
+            cli.answer(facts, f"Deposited {ether(value)}: free {ether(held.free)}, locked {ether(held.locked)}.")
+
+    asyncio.run(work())
+
+
+@stake.command()
+def withdraw(context: typer.Context, amount: Amount) -> None:
+    """Take back free stake."""
+    cli, value = cli_of(context), wei(amount)
+    signer = cli.unlock()
+
+    async def work() -> None:
+        async with open_ledger(cli, signer) as ledger:
+            receipt = await ledger.transact(calls.withdraw(ledger.deployment, value))
+            held = await ledger.stake(ledger.address)
+            facts = {"free": held.free, "locked": held.locked, "gas": receipt.gas_used}
+            cli.answer(facts, f"Withdrew {ether(value)}: free {ether(held.free)}, locked {ether(held.locked)}.")
+
+    asyncio.run(work())
+
+
+@stake.command()
+def show(
+    context: typer.Context, account: Annotated[str, typer.Argument(help="Whose; the home's own by default.")] = ""
+) -> None:
+    """Show an account's stake and balance."""
+    cli = cli_of(context)
+    address = Address(account or cli.account())
+
+    async def work() -> None:
+        async with open_ledger(cli) as ledger:
+            held, balance = await ledger.stake(address), await ledger.balance(address)
+            facts = {"account": address, "free": held.free, "locked": held.locked, "balance": balance}
+            text = f"{address}: free {ether(held.free)}, locked {ether(held.locked)}, balance {ether(balance)}"
+            cli.answer(facts, text)
+
+    asyncio.run(work())

@@ -1,0 +1,209 @@
+"""The daemon: one participant's node from start to SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from eth_account.signers.local import LocalAccount
+
+from foedus.contracts import calls
+from foedus.contracts.deployment import Deployment
+from foedus.contracts.errors import ChainUnreachable
+from foedus.contracts.ledger import Ledger
+from foedus.network.discovery import LocalDiscovery, bootstrap, network_id
+from foedus.network.host import Host
+from foedus.network.netstore import NetworkStore
+from foedus.network.store import BlockStore
+from foedus.node.bench import Bench, load_terms
+from foedus.node.chain import find_task, treasury_of
+from foedus.node.config import Config
+from foedus.node.follower import Follower
+from foedus.node.guard import JournalGuard
+from foedus.node.home import Home
+from foedus.node.journal import Enrolment, Journal
+from foedus.node.peers import PeerBook
+from foedus.node.reveals import RevealServer
+from foedus.node.runner import TaskRunner
+from foedus.node.words import Noticeboard
+from foedus.protocol.ids import Address, Hash32
+from foedus.protocol.ports import BlobMissing
+from foedus.protocol.task import create
+
+log = structlog.get_logger(__name__)
+
+REGISTRY_SECONDS = 2.0
+DRAIN_SECONDS = 10.0
+LONGEST_WAIT = 15.0
+
+
+@dataclass(slots=True)
+class Daemon:
+    """A running node's parts."""
+
+    home: Home
+    config: Config
+    signer: LocalAccount
+    ledger: Ledger
+    host: Host
+    store: NetworkStore
+    journal: Journal
+    board: Noticeboard
+    reveals: RevealServer
+    peers: PeerBook
+    treasury: Address
+    runners: dict[Address, TaskRunner]
+    waiting: str = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Everything a node does, until `stop`."""
+        await self._announce()
+        async with asyncio.TaskGroup() as group:
+            loops = [
+                group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh)),
+                group.create_task(self._every(self.config.poll_seconds, self._look)),
+            ]
+            await stop.wait()
+            log.info("draining")
+            for loop in loops:
+                loop.cancel()
+        for runner in self.runners.values():
+            await runner.drain(DRAIN_SECONDS)
+
+    async def _announce(self) -> None:
+        """Say in the registry where this node is, unless it says so already."""
+        me = Address(self.signer.address)
+        known = (await self.ledger.nodes()).get(me)
+        if known is None or known.peer_id != self.host.peer_id or known.addresses != self.host.addresses:
+            receipt = await self.ledger.transact(
+                calls.announce(self.ledger.deployment, self.host.peer_id, self.host.addresses)
+            )
+            log.info("announced", account=me, peer=self.host.peer_id, gas=receipt.gas_used)
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Repeat; while the chain cannot be reached, say so once and wait longer and longer."""
+        pause = seconds
+        while True:
+            try:
+                await work()
+                if self.waiting:
+                    log.info("chain reached again", rpc=self.config.rpc)
+                pause, self.waiting = seconds, ""
+            except ChainUnreachable as error:
+                if not self.waiting:
+                    log.warning("waiting for the chain", rpc=self.config.rpc, error=str(error))
+                pause, self.waiting = min(2 * pause, LONGEST_WAIT), str(error)
+                self._write_status()
+            await asyncio.sleep(pause)
+
+    async def _look(self) -> None:
+        for enrolment in self.journal.enrolments():
+            if enrolment.task not in self.runners:
+                await self._begin(enrolment)
+        for runner in self.runners.values():
+            await runner.tick()
+        self._write_status()
+
+    async def _begin(self, enrolment: Enrolment) -> None:
+        """Start on a task once its terms can be had."""
+        point, event = await find_task(self.ledger, enrolment.task)
+        try:
+            terms, manifest = await load_terms(self.store, create(event))
+        except BlobMissing as error:
+            log.info("waiting for the terms", task=enrolment.task, error=str(error))
+            return
+        bench = Bench(
+            ledger=self.ledger,
+            host=self.host,
+            store=self.store,
+            journal=self.journal,
+            board=self.board,
+            reveals=self.reveals,
+            peers=self.peers,
+            signer=self.signer,
+            treasury=self.treasury,
+            task=enrolment.task,
+            enrolment=enrolment,
+            terms=terms,
+            manifest=manifest,
+            guard=JournalGuard(self.journal),
+        )
+        follower = Follower(self.ledger, enrolment.task, point.block, self.config.confirmations)
+        self.runners[enrolment.task] = TaskRunner(bench, follower)
+        log.info("task begun", task=enrolment.task, name=terms.name)
+
+    def _write_status(self) -> None:
+        """What `foedus status` shows of this process."""
+        facts: dict[str, Any] = {
+            "pid": os.getpid(),
+            "time": int(time.time()),
+            "account": self.signer.address,
+            "peer": self.host.peer_id,
+            "addresses": list(self.host.addresses),
+            "connected": len(self.host.connected()),
+            "waiting": self.waiting,
+            "tasks": {
+                task: {"phase": runner.state.phase.name, "round": runner.state.next_round}
+                for task, runner in self.runners.items()
+                if runner.state is not None
+            },
+        }
+        beside = self.home.status.with_suffix(".new")
+        beside.write_text(json.dumps(facts), encoding="utf-8")
+        os.replace(beside, self.home.status)
+
+
+async def connect_patiently(config: Config, deployment: Deployment, signer: LocalAccount) -> Ledger:
+    """Connect to the chain, waiting while it cannot be reached. Raises WrongChain at once."""
+    pause = 0.5
+    while True:
+        try:
+            return await Ledger.connect(config.rpc, deployment, signer, config.confirmations)
+        except ChainUnreachable as error:
+            log.warning("waiting for the chain", rpc=config.rpc, error=str(error))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_WAIT)
+
+
+async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asyncio.Event) -> None:
+    """Open everything in order, run, and close it in reverse. Raises HomeInUse where another daemon runs here."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(home.locked())
+        deployment = Deployment.load(home.deployment)
+        journal = Journal(home.journal, bytes(signer.key))
+        stack.callback(journal.close)
+        ledger = await connect_patiently(config, deployment, signer)
+        stack.push_async_callback(ledger.close)
+        host = await stack.enter_async_context(await Host.start(home.node_key.read_bytes(), config.listen))
+        local = BlockStore(home.store, config.store_bytes)
+        stack.push_async_callback(local.close)
+        bootstrap(config.bootstrap, host.add_peer)
+        if config.mdns:
+            genesis = Hash32(bytes.fromhex(deployment.genesis.removeprefix("0x")))
+            nearby = LocalDiscovery(network_id(deployment.chain_id, genesis), host.addresses, host.add_peer)
+            await nearby.start()
+            stack.push_async_callback(nearby.stop)
+        daemon = Daemon(
+            home=home,
+            config=config,
+            signer=signer,
+            ledger=ledger,
+            host=host,
+            store=NetworkStore(host, local),
+            journal=journal,
+            board=Noticeboard(host),
+            reveals=RevealServer(host),
+            peers=PeerBook(host, ledger, Address(signer.address)),
+            treasury=await treasury_of(ledger),
+            runners={},
+        )
+        log.info("node started", account=signer.address, peer=host.peer_id, home=str(home.root))
+        await daemon.run(stop)
+        log.info("node stopped", account=signer.address)

@@ -1,0 +1,168 @@
+"""Proposing and attesting: the same computation, once to claim its result and once to compare it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+
+import structlog
+
+from foedus.aggregator.aggregate import Outcome, ProposalManifest, aggregate
+from foedus.aggregator.unmask import Slot, seed_fits
+from foedus.aggregator.unmasked import unmask_from_bytes, unmask_limit
+from foedus.contracts import calls
+from foedus.contracts.signatures import InvalidSignature, recover_attestation, sign_attestation
+from foedus.incentives.payouts import payout_root
+from foedus.network.cid import cid_of, cid_of_block_digest, digest_of
+from foedus.node.bench import MANIFEST_LIMIT, Bench
+from foedus.node.errors import NodeError
+from foedus.node.inspect import Inspector
+from foedus.node.perform_unmask import Collector, perform_reveal
+from foedus.node.settlement import after_round, cumulative_payouts
+from foedus.node.words import Check, Topic, Word
+from foedus.protocol.duties import STAGGER_SECONDS, turn
+from foedus.protocol.events import Aggregate
+from foedus.protocol.ids import Address, Hash32, Seed, Wei
+from foedus.protocol.task import Proposal, Round, Task
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 0.25
+ASK_SECONDS = 1.5
+
+
+class NothingOpens(NodeError):
+    """No group's seeds are complete yet."""
+
+    def __init__(self, round_: int, missing: int) -> None:
+        super().__init__(f"round {round_}: no group opens yet, {missing} seeds are missing; asking again")
+
+
+class WrongProposal(NodeError):
+    """A proposal that the public data refutes: not signed."""
+
+    def __init__(self, aggregator: Address, field: str, found: object, expected: object) -> None:
+        super().__init__(f"the proposal of {aggregator} has {field} {found}, the data give {expected}: not attesting")
+
+
+async def _compute(
+    bench: Bench, task: Task, round_: Round, inspector: Inspector, seeds: Mapping[Slot, Seed]
+) -> Outcome:
+    base = await bench.model(task, round_.base_root)
+    blobs = {position: await inspector.vector(position) for position in sorted(round_.survivors)}
+    return await asyncio.to_thread(
+        aggregate, inspector.layout, bench.terms, bench.manifest, base, round_.survivors, blobs, seeds
+    )
+
+
+def _claim(
+    bench: Bench, task: Task, round_: Round, outcome: Outcome, aggregator: Address, manifest: Hash32
+) -> Aggregate:
+    before = cumulative_payouts(task, bench.terms, bench.treasury)
+    paid = after_round(before, round_, bench.terms, aggregator, outcome.groups, outcome.quarantined, bench.treasury)
+    return Aggregate(
+        sum_root=outcome.sum_root,
+        unmask_root=outcome.unmask_root,
+        state_root=outcome.state_root,
+        model_root=outcome.model_root,
+        payout_root=payout_root(paid),
+        manifest=manifest,
+        payout_total=Wei(sum(paid.values())),
+        total_weight=outcome.total_weight,
+        groups=outcome.groups,
+        quarantined=outcome.quarantined,
+    )
+
+
+async def perform_propose(
+    bench: Bench, task: Task, round_: Round, inspector: Inspector, now: Callable[[], float]
+) -> None:
+    """Collect, add up, store, propose. Waits for all groups for a rank's time, then takes what opens."""
+    await inspector.ready(round_.survivors)
+    await perform_reveal(bench, task, round_, inspector)
+    found = await Collector(bench, round_, inspector).gather(now, now() + task.params.rank_seconds)
+    if not found.open_groups:
+        raise NothingOpens(round_.number, sum(len(slots) for slots in found.missing.values()))
+    outcome = await _compute(bench, task, round_, inspector, found.seeds)
+    label = f"{bench.task}/{round_.number}"
+    made = ProposalManifest(
+        await bench.store.put(outcome.model_blob, label), await bench.store.put(outcome.unmask_blob, label)
+    )
+    manifest = Hash32(digest_of(await bench.store.put(made.to_bytes(), label)))
+    claim = _claim(bench, task, round_, outcome, bench.me, manifest)
+    bitmap = round_.freeze.bitmap if round_.freeze is not None else b""
+    receipt = await bench.send(f"propose/{round_.number}/{round_.attempt}", calls.propose(bench.task, claim, bitmap))
+    log.info("aggregate proposed", task=bench.task, round=round_.number, gas=receipt.gas_used, **outcome.metrics)
+
+
+async def _verify(bench: Bench, task: Task, round_: Round, proposal: Proposal, inspector: Inspector) -> None:
+    """Recompute everything that the proposal claims. Raises WrongProposal, BlobMissing."""
+    await inspector.ready(round_.survivors)
+    claimed, aggregator = proposal.aggregate, proposal.aggregator
+    holders = bench.peers.of([aggregator])
+    block = await bench.store.get(cid_of_block_digest(claimed.manifest), MANIFEST_LIMIT, holders)
+    made = ProposalManifest.from_bytes(block)
+    blob = await bench.store.get(made.unmask, unmask_limit(inspector.layout), holders)
+    seeds, context = unmask_from_bytes(inspector.layout, blob), bench.context(round_)
+    for (owner, row), seed in seeds.items():
+        known = owner in inspector.envelopes
+        if not known or not seed_fits(inspector.layout, context, inspector.envelopes[owner], row, seed):
+            raise WrongProposal(aggregator, f"a seed of position {owner} for row {row}", seed.hex(), "another")
+    outcome = await _compute(bench, task, round_, inspector, seeds)
+    expected = _claim(bench, task, round_, outcome, aggregator, claimed.manifest)
+    for field in fields(Aggregate):
+        found, due = getattr(claimed, field.name), getattr(expected, field.name)
+        if found != due:
+            raise WrongProposal(aggregator, field.name, found, due)
+    if cid_of(outcome.model_blob) != made.model:
+        raise WrongProposal(aggregator, "the model's CID", made.model, cid_of(outcome.model_blob))
+    label = f"{bench.task}/{round_.number}"
+    await bench.store.put(outcome.model_blob, label)
+    await bench.store.put(outcome.unmask_blob, label)
+    await bench.store.put(block, label)
+
+
+def _checker(bench: Bench, round_: Round, proposal: Proposal) -> Check:
+    committee = frozenset(bench.layout(round_).committee)
+
+    def check(word: Word) -> bool:
+        try:
+            signer = recover_attestation(word.signature, bench.domain, round_.number, round_.attempt, proposal.digest)
+        except InvalidSignature:
+            return False
+        named = word.position in committee and word.content == proposal.digest
+        return named and signer == round_.roster[word.position].address
+
+    return check
+
+
+async def perform_attest(
+    bench: Bench, task: Task, round_: Round, proposal: Proposal, inspector: Inspector, now: Callable[[], float]
+) -> None:
+    """Verify, sign, and send the finalisation once a quorum has signed."""
+    topic = Topic(bench.task, round_.number, round_.attempt, f"attestation/{proposal.rank}")
+    bench.board.open(topic, _checker(bench, round_, proposal))
+    layout, me = bench.layout(round_), bench.position(round_)
+    await _verify(bench, task, round_, proposal, inspector)
+    signature = sign_attestation(bench.signer, bench.domain, round_.number, round_.attempt, proposal.digest)
+    bench.journal.sign_once(bench.task, round_.number, round_.attempt, topic.kind, proposal.digest, signature)
+    mine = [Word(me, proposal.digest, signature)]
+    peers = bench.committee_peers(layout)
+    await bench.board.exchange(topic, peers, mine)
+    asked, reached, my_turn = now(), None, turn(task, bench.me, round_.opening)
+    while True:
+        leading = bench.board.leading(topic)
+        if leading is not None and len(leading[1]) >= round_.threshold:
+            reached = reached or now()
+            if now() - reached >= STAGGER_SECONDS * my_turn:
+                break
+        elif now() - asked >= ASK_SECONDS:
+            asked = now()
+            await bench.board.exchange(topic, peers, mine)
+        await asyncio.sleep(LOOK_SECONDS)
+    words = leading[1][: round_.threshold]
+    signatures = [(word.position, word.signature) for word in words]
+    call = calls.finalize(bench.task, proposal.aggregator, proposal.aggregate, signatures)
+    receipt = await bench.send(f"finalize/{round_.number}/{round_.attempt}/{proposal.rank}", call)
+    log.info("round finalized", task=bench.task, round=round_.number, gas=receipt.gas_used)

@@ -1,0 +1,110 @@
+"""The commit: train from the chain's model, mask, write down, store, commit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+
+import structlog
+
+from foedus.aggregator.bundle import Prepared, make_bundle
+from foedus.aggregator.keys import RoundKeys
+from foedus.contracts import calls
+from foedus.contracts.calls import Call
+from foedus.network.cid import cid_of
+from foedus.node.bench import Bench
+from foedus.node.errors import NodeError
+from foedus.node.journal import Masking
+from foedus.protocol.ids import Address, Cid, Hash32, Opening
+from foedus.protocol.task import Round, Task
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitWords:
+    """The words of one commit transaction, and where its blobs are; hex digests, as the journal keeps them."""
+
+    generation: int
+    update_root: str
+    seeds_root: str
+    bundle: str
+    data_root: str
+    update_cid: str
+    envelope_cid: str
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> CommitWords:
+        return cls(**json.loads(blob))
+
+    def call(self, task: Address, next_keys: RoundKeys) -> Call:
+        """The transaction; `next_keys` serve the opening after this one."""
+
+        def word(text: str) -> Hash32:
+            return Hash32(bytes.fromhex(text))
+
+        return calls.commit(
+            task,
+            self.generation,
+            word(self.update_root),
+            word(self.seeds_root),
+            word(self.bundle),
+            word(self.data_root),
+            next_keys.mask_key,
+            next_keys.box_key,
+        )
+
+
+async def perform_commit(bench: Bench, task: Task, round_: Round) -> None:
+    """Make this participant's commitment, or send again the one that the journal holds."""
+    words = await _written(bench, round_)
+    if words is None:
+        words = await _make(bench, task, round_)
+    next_keys = bench.fresh_keys(Opening(round_.opening + 1))
+    receipt = await bench.send(f"commit/{round_.number}/{round_.attempt}", words.call(bench.task, next_keys))
+    log.info("update committed", task=bench.task, round=round_.number, attempt=round_.attempt, gas=receipt.gas_used)
+
+
+async def _written(bench: Bench, round_: Round) -> CommitWords | None:
+    """What was written down before a crash, if its blobs were stored too; nothing was sent where they were not."""
+    kept = bench.journal.masking(bench.task, round_.number, round_.attempt)
+    if kept is None:
+        return None
+    words = CommitWords.from_bytes(kept.words)
+    stored = [await bench.store.local.has(Cid(cid)) for cid in (words.update_cid, words.envelope_cid)]
+    return words if all(stored) else None
+
+
+async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
+    keys, client = bench.round_keys(task, round_), await asyncio.to_thread(bench.client)
+    base = await bench.model(task, round_.base_root)
+    update = await asyncio.to_thread(client.update, base, round_.number)
+    data_root = await asyncio.to_thread(client.data_root, bench.enrolment.salt)
+    log.info("trained", task=bench.task, round=round_.number, **update.metrics)
+    layout, context, me = bench.layout(round_), bench.context(round_), bench.position(round_)
+    made: Prepared = await asyncio.to_thread(make_bundle, layout, context, me, keys, update.lanes, os.urandom)
+    if made.secrets is None:
+        raise NodeError(f"mode {bench.terms.mode!r} is for simulations: a network task needs mode 'masked'")
+    update_cid = cid_of(made.update_blob)
+    envelope = made.seal(update_cid)
+    words = CommitWords(
+        generation=task.participants[bench.me].generation + 1,
+        update_root=made.update_root.hex(),
+        seeds_root=made.seeds_root.hex(),
+        bundle=sha256(envelope).hexdigest(),
+        data_root=data_root.hex(),
+        update_cid=update_cid,
+        envelope_cid=cid_of(envelope),
+    )
+    masking = Masking(made.secrets.to_bytes(), words.to_bytes())
+    bench.journal.keep_masking(bench.task, round_.number, round_.attempt, masking)
+    label = f"{bench.task}/{round_.number}"
+    await bench.store.put(made.update_blob, label)
+    await bench.store.put(envelope, label)
+    return words

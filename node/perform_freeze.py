@@ -1,0 +1,127 @@
+"""The freeze: agree with the committee on one set of survivors, sign it once, and see it onto the chain.
+
+Whoever's turn it is signs its own choice; the others sign the choice that most have signed, if it stands up to their
+own checks. A member signs one choice an attempt, ever: a second would be a provable fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from foedus.aggregator.freeze import Choice, TooFewSurvivors, acceptable, choose_survivors
+from foedus.contracts import calls
+from foedus.contracts.signatures import InvalidSignature, recover_survivors, sign_survivors
+from foedus.node.bench import Bench
+from foedus.node.inspect import Inspector
+from foedus.node.words import Check, Topic, Word
+from foedus.protocol.bitmap import MalformedBitmap, from_bitmap, from_pairs, to_bitmap, to_pairs
+from foedus.protocol.duties import STAGGER_SECONDS, turn
+from foedus.protocol.task import Round, Task
+
+log = structlog.get_logger(__name__)
+
+LEADER_SECONDS = 3
+"""How long each member in turn has to be the first to sign."""
+LOOK_SECONDS = 0.25
+ASK_SECONDS = 1.5
+
+
+def pack(choice: Choice, domain: int) -> bytes:
+    """A choice as a word's content: the length of the bitmap, the bitmap, the disputed pairs."""
+    bitmap = to_bitmap(choice.survivors, domain)
+    return len(bitmap).to_bytes(2, "big") + bitmap + to_pairs(choice.disputes)
+
+
+def unpack(content: bytes, domain: int) -> tuple[Choice, bytes, bytes]:
+    """(choice, bitmap, pairs). Raises MalformedBitmap."""
+    size = int.from_bytes(content[:2], "big")
+    bitmap, pairs = content[2 : 2 + size], content[2 + size :]
+    return Choice(from_bitmap(bitmap, domain), from_pairs(pairs)), bitmap, pairs
+
+
+def _checker(bench: Bench, round_: Round) -> Check:
+    committee = frozenset(bench.layout(round_).committee)
+
+    def check(word: Word) -> bool:
+        try:
+            _, bitmap, pairs = unpack(word.content, round_.domain)
+            signed = (bench.domain, round_.number, round_.attempt, bitmap, pairs)
+            signer = recover_survivors(word.signature, *signed)
+        except (MalformedBitmap, InvalidSignature):
+            return False
+        return word.position in committee and signer == round_.roster[word.position].address
+
+    return check
+
+
+async def perform_freeze(
+    bench: Bench, task: Task, round_: Round, inspector: Inspector, now: Callable[[], float]
+) -> None:
+    """Runs until the freeze was sent; it is ended from outside once the chain has moved on."""
+    topic = Topic(bench.task, round_.number, round_.attempt, "survivors")
+    bench.board.open(topic, _checker(bench, round_))
+    began, asked, me = task.deadline - task.params.freeze_seconds, now(), bench.position(round_)
+    my_turn = turn(task, bench.me, round_.opening)
+    reached: float | None = None
+    while True:
+        waited = now() - began - LEADER_SECONDS * my_turn
+        ready = inspector.settled(round_) or waited >= task.params.freeze_seconds / 3
+        content = _content(bench, round_, inspector, topic, leads=waited >= 0 and ready)
+        if content is not None and me not in bench.board.known(topic):
+            await _sign(bench, round_, topic, content)
+        leading = bench.board.leading(topic)
+        if leading is not None and len(leading[1]) >= round_.threshold:
+            reached = reached or now()
+            if now() - reached >= STAGGER_SECONDS * my_turn:
+                await _send(bench, round_, *leading)
+                return
+        elif now() - asked >= ASK_SECONDS:
+            asked = now()
+            await bench.board.exchange(topic, bench.committee_peers(inspector.layout), _mine(bench, topic, me))
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _mine(bench: Bench, topic: Topic, me: int) -> list[Word]:
+    return [word for position, word in bench.board.known(topic).items() if position == me]
+
+
+def _content(bench: Bench, round_: Round, inspector: Inspector, topic: Topic, *, leads: bool) -> bytes | None:
+    """What to sign now, if anything: what was signed before, what leads, or my own choice where it is my turn."""
+    signed = bench.journal.signed(bench.task, round_.number, round_.attempt, topic.kind)
+    if signed is not None:
+        return signed[0]
+    disputes = inspector.disputes()
+    leading = bench.board.leading(topic)
+    if leading is not None:
+        choice, _, _ = unpack(leading[0], round_.domain)
+        refused = acceptable(inspector.layout, choice, round_.commitments.keys(), inspector.valid, disputes)
+        if not refused:
+            return leading[0]
+        log.info("choice not signed", round=round_.number, why=sorted(f"{w.name} {p}" for w, p in refused))
+    if not leads:
+        return None
+    try:
+        return pack(choose_survivors(inspector.layout, inspector.valid, disputes), round_.domain)
+    except TooFewSurvivors as error:
+        log.warning("no survivors to sign", round=round_.number, attempt=round_.attempt, why=str(error))
+        return None
+
+
+async def _sign(bench: Bench, round_: Round, topic: Topic, content: bytes) -> None:
+    _, bitmap, pairs = unpack(content, round_.domain)
+    signature = sign_survivors(bench.signer, bench.domain, round_.number, round_.attempt, bitmap, pairs)
+    if not bench.journal.sign_once(bench.task, round_.number, round_.attempt, topic.kind, content, signature):
+        return
+    word = Word(bench.position(round_), content, signature)
+    await bench.board.exchange(topic, bench.committee_peers(bench.layout(round_)), [word])
+    log.info("survivors signed", round=round_.number, attempt=round_.attempt, survivors=bitmap.hex())
+
+
+async def _send(bench: Bench, round_: Round, content: bytes, words: list[Word]) -> None:
+    _, bitmap, pairs = unpack(content, round_.domain)
+    call = calls.freeze(bench.task, bitmap, pairs, [(word.position, word.signature) for word in words])
+    receipt = await bench.send(f"freeze/{round_.number}/{round_.attempt}", call)
+    log.info("survivors frozen", round=round_.number, attempt=round_.attempt, gas=receipt.gas_used)

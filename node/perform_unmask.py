@@ -1,0 +1,142 @@
+"""Unmasking: open this node's own answers, and collect everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from foedus.aggregator.bundle import Envelope, Secrets
+from foedus.aggregator.unmask import (
+    Collected,
+    MalformedReveal,
+    Release,
+    Reveal,
+    collect,
+    release_shares,
+    reveal,
+)
+from foedus.network.errors import NetworkError
+from foedus.node.bench import Bench
+from foedus.node.inspect import Inspector
+from foedus.node.reveals import Answered, Key, Offer
+from foedus.protocol.ids import PeerId, Position
+from foedus.protocol.task import Round, Task
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 3.0
+"""How long survivors have to reveal by themselves before the committee is asked for their shares."""
+ROUND_TRIP_SECONDS = 0.5
+
+
+def key_of(bench: Bench, round_: Round) -> Key:
+    return (bench.task, round_.number, round_.attempt)
+
+
+async def perform_reveal(bench: Bench, task: Task, round_: Round, inspector: Inspector) -> None:
+    """Bind the guard, then answer for this attempt. Raises SecondFreeze, UnsafeFreeze: then nothing is answered."""
+    key = key_of(bench, round_)
+    if bench.reveals.is_open(key):
+        return
+    await inspector.ready(round_.survivors)
+    layout, context, me = inspector.layout, bench.context(round_), bench.position(round_)
+    keys, survivors = bench.round_keys(task, round_), round_.survivors
+    own = b""
+    kept = bench.journal.masking(bench.task, round_.number, round_.attempt)
+    if me in survivors and kept is not None:
+        secrets = Secrets.from_bytes(kept.secrets)
+        made = await asyncio.to_thread(reveal, layout, context, survivors, me, secrets, keys, bench.guard)
+        own = made.to_bytes()
+
+    def release(absent: frozenset[Position]) -> bytes:
+        if me not in layout.committee:
+            return b""
+        envelopes = dict(inspector.envelopes)
+        shares = release_shares(layout, context, survivors, absent, envelopes, me, keys, bench.guard)
+        return shares.to_bytes()
+
+    await asyncio.to_thread(release, frozenset())
+    bench.reveals.open(key, Offer(round_.domain, own, release))
+    log.info("revealing", task=bench.task, round=round_.number, attempt=round_.attempt)
+
+
+class Collector:
+    """Everything that came in for one frozen attempt."""
+
+    def __init__(self, bench: Bench, round_: Round, inspector: Inspector) -> None:
+        self._bench, self._round, self._layout = bench, round_, inspector.layout
+        self._context = bench.context(round_)
+        self._inspector = inspector
+        self._reveals: dict[Position, Reveal] = {}
+        self._releases: dict[Position, list[Release]] = {}
+
+    def _envelopes(self) -> dict[Position, Envelope]:
+        return {p: self._inspector.envelopes[p] for p in self._round.survivors}
+
+    def _hear(self, sender: Position, answer: Answered) -> None:
+        if answer.reveal:
+            told = Reveal.from_bytes(answer.reveal, self._layout, self._context)
+            if told.owner != sender or sender not in self._round.survivors:
+                raise MalformedReveal(f"position {sender} sent the reveal of position {told.owner}")
+            self._reveals[sender] = told
+        if answer.release:
+            given = Release.from_bytes(answer.release, self._layout, self._context)
+            if given.member != sender:
+                raise MalformedReveal(f"position {sender} sent the shares of position {given.member}")
+            before = self._releases.setdefault(sender, [])
+            if given not in before:
+                before.append(given)
+
+    async def _ask(self, peer: PeerId, sender: Position, absent: frozenset[Position]) -> None:
+        try:
+            answer = await self._bench.reveals.ask(peer, key_of(self._bench, self._round), absent, self._round.domain)
+            self._hear(sender, answer)
+        except MalformedReveal as error:
+            self._bench.host.blame(peer, str(error))
+        except NetworkError as error:
+            log.debug("no reveal", peer=peer, round=self._round.number, error=str(error))
+
+    async def _ask_all(self, absent: frozenset[Position]) -> None:
+        me = self._bench.me
+        asked: list[Coroutine[Any, Any, None]] = []
+        for position, member in self._round.roster.items():
+            wanted = absent if position in self._layout.committee else frozenset()
+            if member.address == me or (not wanted and position in self._reveals):
+                continue
+            if not wanted and position not in self._round.survivors:
+                continue
+            asked.extend(self._ask(peer, position, wanted) for peer in self._bench.peers.of([member.address]))
+        await asyncio.gather(*asked)
+
+    def state(self) -> Collected:
+        """What is open and what is missing now."""
+        releases = [release for given in self._releases.values() for release in given]
+        return collect(
+            self._layout,
+            self._context,
+            self._round.survivors,
+            self._envelopes(),
+            self._reveals.values(),
+            releases,
+        )
+
+    async def gather(self, now: Callable[[], float], until: float) -> Collected:
+        """Ask until every group opens, or until `until`; then whatever opens. Raises UnsafeFreeze, KeyError."""
+        me = self._bench.position(self._round)
+        began = now()
+        while True:
+            absent = self._absent() if now() - began >= GRACE_SECONDS else frozenset()
+            self._hear(me, self._bench.reveals.mine(key_of(self._bench, self._round), absent))
+            await self._ask_all(absent)
+            found = await asyncio.to_thread(self.state)
+            for fault in found.faults:
+                log.warning("wrong reveal", round=self._round.number, fault=repr(fault))
+            if not any(found.missing.values()) or now() >= until:
+                return found
+            await asyncio.sleep(ROUND_TRIP_SECONDS)
+
+    def _absent(self) -> frozenset[Position]:
+        return self._round.survivors - self._reveals.keys()

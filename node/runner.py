@@ -1,0 +1,125 @@
+"""One task's life in a daemon: follow the chain, see what is owed, keep it being done."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from foedus.node.agenda import Agenda
+from foedus.node.bench import Bench
+from foedus.node.errors import StaleBackup
+from foedus.node.follower import Follower
+from foedus.node.inspect import Inspector
+from foedus.node.perform import perform
+from foedus.protocol.duties import Advertise, Clock, Duty, Poke, duties
+from foedus.protocol.events import Phase
+from foedus.protocol.ids import Hash32, Opening, RoundNumber, Timestamp
+from foedus.protocol.task import Round, Task
+
+log = structlog.get_logger(__name__)
+
+
+class TaskRunner:
+    """Runs one task: `tick` again and again."""
+
+    def __init__(self, bench: Bench, follower: Follower) -> None:
+        self._bench, self._follower = bench, follower
+        self._agenda = Agenda(self._perform, time.monotonic)
+        self._inspector: Inspector | None = None
+        self._beacon: tuple[int, Hash32] | None = None
+        self._erased = RoundNumber(0)
+        self._told: tuple[object, ...] = ()
+        self._stale: Opening | None = None
+
+    @property
+    def state(self) -> Task | None:
+        return self._follower.state
+
+    def now(self) -> float:
+        """The chain's time: the local clock, or the head's timestamp where that is ahead."""
+        head = self._follower.head
+        return max(time.time(), float(head.timestamp) if head else 0.0)
+
+    async def tick(self) -> None:
+        """Catch up with the chain and set what is owed. Raises ChainUnreachable."""
+        task = await self._follower.poll()
+        if task is None:
+            return
+        self._tell(task)
+        self._inspect(task)
+        self._forget(task)
+        owed = duties(task, self._bench.me, await self._clock(task))
+        if self._inspector is None:
+            owed = tuple(duty for duty in owed if isinstance(duty, Poke | Advertise))
+        self._agenda.set(task.opening, owed)
+
+    async def _perform(self, duty: Duty) -> None:
+        task = self._follower.state
+        if task is not None:
+            await perform(self._bench, task, self._inspector, duty, self.now)
+
+    def _inspect(self, task: Task) -> None:
+        """Keep one inspector, for the opening that runs; none where this journal lacks the opening's keys."""
+        round_ = task.round
+        if round_ is None or round_.position_of(self._bench.me) is None:
+            self._drop_inspector()
+            return
+        if self._inspector is None or self._inspector.opening != round_.opening:
+            self._drop_inspector()
+            self._inspector = self._new_inspector(task, round_)
+        if self._inspector is not None:
+            self._inspector.watch(round_)
+
+    def _new_inspector(self, task: Task, round_: Round) -> Inspector | None:
+        if self._stale == round_.opening:
+            return None
+        try:
+            return Inspector(self._bench, round_, self._bench.round_keys(task, round_))
+        except StaleBackup as error:
+            self._stale = round_.opening
+            log.error("sitting out", task=task.address, round=round_.number, why=str(error))
+            return None
+
+    def _drop_inspector(self) -> None:
+        if self._inspector is not None:
+            self._inspector.close()
+            self._inspector = None
+
+    def _forget(self, task: Task) -> None:
+        """Erase the secrets of rounds that are final; what was said of them stays on the chain and in the store."""
+        if task.next_round <= self._erased:
+            return
+        self._erased = task.next_round
+        running = task.round.opening if task.round else Opening(task.opening + 1)
+        epoch = task.epoch if running == task.epoch_opening else task.epoch + 1
+        self._bench.journal.erase_before(task.address, running, epoch, task.next_round)
+        self._bench.board.forget_before(task.address, task.next_round)
+        self._bench.reveals.forget_before(task.address, task.next_round)
+
+    async def _clock(self, task: Task) -> Clock:
+        head = self._follower.head
+        number = head.number if head else 0
+        beacon = None
+        if task.phase is Phase.AGGREGATE and task.round is not None and task.round.freeze is not None:
+            beacon = await self._beacon_hash(task.round.freeze.beacon_block, number)
+        return Clock(Timestamp(int(self.now())), number, beacon)
+
+    async def _beacon_hash(self, block: int, head: int) -> Hash32 | None:
+        if head <= block:
+            return None
+        if self._beacon is None or self._beacon[0] != block:
+            self._beacon = (block, await self._bench.ledger.block_hash(block))
+        return self._beacon[1]
+
+    def _tell(self, task: Task) -> None:
+        attempt = task.round.attempt if task.round else 0
+        now = (task.phase, task.opening, attempt)
+        if now != self._told:
+            self._told = now
+            log.info("phase", task=task.address, phase=task.phase.name, round=task.next_round, attempt=attempt)
+
+    async def drain(self, seconds: float) -> None:
+        """End: let running duties finish for so long."""
+        await self._agenda.drain(seconds)
+        self._drop_inspector()

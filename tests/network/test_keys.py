@@ -1,0 +1,106 @@
+"""Peer ids, addresses and faults: small, strict, and bounded."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foedus.network.addresses import parse_address
+from foedus.network.errors import BadAddress, BadPeerId
+from foedus.network.faults import REMEMBERED, FaultLog
+from foedus.network.keys import generate_secret, parse_peer_id, peer_id_of
+from foedus.protocol.ids import PeerId
+
+ID = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
+
+
+@settings(deadline=None)
+@given(st.binary(min_size=32, max_size=32))
+def test_libp2p_reads_the_same_peer_id_from_the_key(secret: bytes) -> None:
+    from libp2p.crypto.ed25519 import create_new_key_pair
+    from libp2p.peer.id import ID as Foreign
+
+    peer = peer_id_of(secret)
+    assert peer == Foreign.from_pubkey(create_new_key_pair(secret).public_key).to_base58()
+    assert parse_peer_id(peer) == peer
+
+
+def test_two_secrets_are_two_peers_and_a_short_one_is_none() -> None:
+    assert generate_secret() != generate_secret()
+    with pytest.raises(ValueError, match="31"):
+        peer_id_of(bytes(31))
+
+
+@pytest.mark.parametrize(
+    "text", ["", ID[:-1], ID + "1", "0" + ID[1:], "Qm" + ID[2:], "z" * 52, "1" * 52, ID[:-1] + "é"]
+)
+def test_what_is_not_an_ed25519_peer_id_is_refused(text: str) -> None:
+    with pytest.raises(BadPeerId):
+        parse_peer_id(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"/ip4/203.0.113.7/tcp/4001/p2p/{ID}",
+        f"/ip6/2001:db8::1/tcp/1/p2p/{ID}",
+        f"/dns/node-1.example.org/tcp/65535/p2p/{ID}",
+        f"/dns4/node_1/tcp/4001/p2p/{ID}",
+    ],
+)
+def test_an_address_reads_back_as_written(text: str) -> None:
+    assert str(parse_address(text)) == text
+    assert parse_address(text).peer == ID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/ip4/203.0.113.7/tcp/4001",
+        f"/ip4/203.0.113.700/tcp/4001/p2p/{ID}",
+        f"/ip4/203.0.113.7/tcp/0/p2p/{ID}",
+        f"/ip4/203.0.113.7/tcp/70000/p2p/{ID}",
+        f"/ip4/203.0.113.7/tcp/04001/p2p/{ID}",
+        f"/ip4/203.0.113.7/udp/4001/quic-v1/p2p/{ID}",
+        f"/dns/-bad-/tcp/4001/p2p/{ID}",
+        f"/dns/a b/tcp/4001/p2p/{ID}",
+        f"/ip4/203.0.113.7/tcp/4001/p2p/{ID}/p2p-circuit",
+        f"/ip4/203.0.113.7/tcp/4001/p2p/{ID}\n",
+        "/ip4/203.0.113.7/tcp/4001/p2p/" + "1" * 64,
+        "/dns/" + "a" * 5000 + f"/tcp/1/p2p/{ID}",
+    ],
+)
+def test_what_this_network_does_not_dial_is_refused(text: str) -> None:
+    with pytest.raises(BadAddress):
+        parse_address(text)
+
+
+def _peer(number: int) -> PeerId:
+    return PeerId(f"peer {number}")
+
+
+def test_the_tenth_fault_within_the_window_bans_and_the_ban_ends() -> None:
+    log = FaultLog(ban_after=3, window=100, ban=50)
+    assert [log.record(_peer(1), f"fault {i}", now=10.0 * i) for i in range(3)] == [False, False, True]
+    assert log.banned(_peer(1), 20) == "fault 2"
+    assert log.banned(_peer(2), 20) is None
+    assert log.banned(_peer(1), 71) is None
+
+
+@given(st.lists(st.floats(0, 10_000), min_size=1, max_size=40))
+def test_faults_far_apart_never_ban(times: list[float]) -> None:
+    log = FaultLog(ban_after=3, window=1, ban=50)
+    spread = [index * 2 + time / 1e6 for index, time in enumerate(sorted(times))]
+    assert not any(log.record(_peer(1), "slow", now) for now in spread)
+
+
+def test_the_log_is_bounded() -> None:
+    log = FaultLog()
+    for number in range(3 * REMEMBERED):
+        for _ in range(20):
+            log.record(_peer(number), "x", 1.0)
+    assert len(log._faults) <= REMEMBERED
+    assert len(log._banned) <= REMEMBERED
+    assert len(log.faults(_peer(3 * REMEMBERED - 1))) == 10

@@ -1,0 +1,110 @@
+"""Terms and logs to test with: a scripted chain that says what a contract would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from foedus.protocol import events as ev
+from foedus.protocol.bitmap import to_bitmap, to_pairs
+from foedus.protocol.events import Event, Logged, LogPoint
+from foedus.protocol.ids import Address, Hash32, PublicKey
+from foedus.protocol.task import Task, fold
+from foedus.protocol.terms import Params, Terms
+
+TASK = Address("0x" + "7a" * 20)
+SPONSOR = Address("0x" + "5b" * 20)
+
+
+def account(number: int) -> Address:
+    return Address("0x" + (number + 1).to_bytes(20, "big").hex())
+
+
+def digest(text: str) -> Hash32:
+    return Hash32(text.encode().ljust(32, b"."))
+
+
+def params(**changes) -> Params:
+    base = Params(
+        rounds=3,
+        min_participants=3,
+        max_participants=8,
+        min_survivors=2,
+        epoch_rounds=2,
+        max_attempts=4,
+        enrol_seconds=60,
+        commit_seconds=20,
+        freeze_seconds=10,
+        rank_seconds=5,
+        stall_seconds=100,
+        attest_seconds=10,
+        stake=1000,
+    )
+    return replace(base, **changes)
+
+
+def terms(**changes) -> Terms:
+    base = {"name": "sample", "app": "aa" * 32, "manifest": "bb" * 32, "model": "cc" * 32, "params": params()}
+    return Terms(**{**base, "group_size": 4, "g_min": 2, **changes})
+
+
+def aggregate(model: str = "model") -> ev.Aggregate:
+    roots = {name: digest(name) for name in ("sum_root", "unmask_root", "state_root", "payout_root", "manifest")}
+    return ev.Aggregate(
+        **roots, model_root=digest(model), payout_total=10, total_weight=4, groups=b"\x01", quarantined=b"\x00"
+    )
+
+
+@dataclass
+class Script:
+    """Appends events, a block each, a second apart."""
+
+    log: list[Logged] = field(default_factory=list)
+
+    def say(self, *events: Event) -> Task:
+        block = len(self.log) + 1
+        for index, event in enumerate(events):
+            point = LogPoint(block, index, digest(f"block {block}"), 1000 + block)
+            self.log.append(Logged(point, event))
+        return fold(self.log)
+
+    def create(self, **changes) -> Task:
+        self.say(ev.TaskCreated(TASK, SPONSOR, digest("terms"), digest("model 0"), 99, params(**changes)))
+        return self.say(ev.EnrolmentOpened(1060, 8))
+
+    def join(self, *numbers: int, epoch: int = 1) -> Task:
+        for n in numbers:
+            key = PublicKey(digest(f"key {n} {epoch}"))
+            task = self.say(ev.ParticipantJoined(account(n), n, epoch, key, key, digest("terms")))
+        return task
+
+    def draw(self, epoch: int, domain: int) -> Task:
+        self.say(ev.DrawScheduled(epoch, 50))
+        return self.say(ev.EpochDrawn(epoch, domain, digest(f"seed {epoch}")))
+
+    def open(self, round_: int, attempt: int, opening: int, eligible: int) -> Task:
+        return self.say(ev.RoundOpened(round_, attempt, opening, eligible, 2000))
+
+    def commit(self, round_: int, attempt: int, *numbers: int, generation: int = 1) -> Task:
+        for n in numbers:
+            roots = [digest(f"{what} {n}") for what in ("update", "seeds", "bundle", "data", "mask", "box")]
+            task = self.say(ev.UpdateCommitted(round_, attempt, account(n), n, generation, *roots))
+        return task
+
+    def freeze(self, round_: int, attempt: int, survivors, domain: int, disputes=()) -> Task:
+        self.say(ev.CommitClosed(round_, attempt, len(survivors), 2100))
+        bitmap = to_bitmap(survivors, domain)
+        return self.say(ev.SurvivorsFrozen(round_, attempt, bitmap, to_pairs(disputes), bitmap, 60, 2200, 2300))
+
+    def propose(self, round_: int, attempt: int, number: int, model: str = "model") -> Task:
+        return self.say(
+            ev.AggregateProposed(
+                round_, attempt, account(number), number, 0, digest("proposal"), aggregate(model), 2250
+            )
+        )
+
+    def finalize(self, round_: int, attempt: int, domain: int, base: str, model: str) -> None:
+        self.say(
+            ev.RoundFinalized(
+                round_, attempt, digest(base), digest(model), digest("state_root"), to_bitmap({0, 1}, domain)
+            )
+        )
