@@ -13,8 +13,8 @@ from foedus.aggregator.audit_round import Base, Payouts, Plan, audit_round
 from foedus.aggregator.evidence import Evidence
 from foedus.aggregator.report import Report, RoundReport, Unavailable
 from foedus.protocol.cids import block_cid
-from foedus.protocol.events import Logged, RoundFinalized, SurvivorsFrozen, TaskCreated, UpdateCommitted
-from foedus.protocol.ids import Address, Cid, Hash32, RoundNumber
+from foedus.protocol.events import Logged, RoundFinalized, TaskCreated, UpdateCommitted
+from foedus.protocol.ids import Address, Cid, Hash32
 from foedus.protocol.manifest import MalformedManifest, Manifest
 from foedus.protocol.ports import BlobStore
 from foedus.protocol.task import Round, Task, apply, create, fold
@@ -29,16 +29,14 @@ async def audit_task(
     store: BlobStore,
     genesis: Hash32,
     chain_id: int,
-    initial: Cid,
     payouts: Payouts | None = None,
     workers: int = 1,
 ) -> Report:
     """Audit every finished round of a task.
 
-    entries: the task's whole log, oldest first; initial: where the first base model is (the terms hold its root);
-    payouts: recomputes payouts, else they are listed as unchecked; workers: see `sumtree.group_nodes`. Hostile blobs
-    make findings, never exceptions; ImpossibleEvent is raised where the log itself cannot be whole. Computes in the
-    calling thread, for seconds a round with large models.
+    entries: the task's whole log, oldest first; payouts: recomputes payouts, else they are listed as unchecked;
+    workers: see `sumtree.group_nodes`. Hostile blobs make findings, never exceptions; ImpossibleEvent is raised where
+    the log itself cannot be whole. Computes in the calling thread, for seconds a round with large models.
     """
     task = fold(entries)
     evidence = Evidence(store)
@@ -46,7 +44,7 @@ async def audit_task(
     plan = await _plan_of(task, evidence, genesis, chain_id, workers)
     if plan is None:
         return Report(task.address, tuple(evidence.findings), tuple(_unread(task)))
-    root = Hash32(bytes.fromhex(plan.terms.model))
+    root, initial = Hash32(bytes.fromhex(plan.terms.model)), Cid(plan.terms.model_cid)
     base = Base(
         initial, await evidence.fetch_model("initial model", initial, plan.manifest.model_lanes, root, task.sponsor)
     )
@@ -80,24 +78,16 @@ def _unread(task: Task) -> Iterator[RoundReport]:
 
 
 def _check_log(entries: Sequence[Logged], evidence: Evidence) -> None:
-    """Generation counters grow, and no round was frozen twice."""
+    """Generation counters grow."""
     generations: dict[Address, int] = {}
-    frozen: dict[RoundNumber, int] = {}
     for entry in entries:
-        match entry.event:
-            case UpdateCommitted() as event:
-                last = generations.get(event.participant, 0)
-                if event.generation <= last:
-                    what = f"generation in round {event.round}"
-                    evidence.refute(what, event.participant, f"more than {last}", str(event.generation))
-                generations[event.participant] = event.generation
-            case SurvivorsFrozen() as event:
-                if event.round in frozen:
-                    also = f"attempt {event.attempt} after {frozen[event.round]}"
-                    evidence.refute(f"freeze of round {event.round}", None, "one", also)
-                frozen[event.round] = event.attempt
-            case _:
-                pass
+        event = entry.event
+        if isinstance(event, UpdateCommitted):
+            last = generations.get(event.participant, 0)
+            if event.generation <= last:
+                what = f"generation in round {event.round}"
+                evidence.refute(what, event.participant, f"more than {last}", str(event.generation))
+            generations[event.participant] = event.generation
 
 
 async def _plan_of(task: Task, evidence: Evidence, genesis: Hash32, chain_id: int, workers: int) -> Plan | None:
@@ -106,7 +96,7 @@ async def _plan_of(task: Task, evidence: Evidence, genesis: Hash32, chain_id: in
         return None
     try:
         terms = Terms.from_bytes(blob)
-    except InvalidTerms as error:
+    except (InvalidTerms, OverflowError, RecursionError) as error:
         evidence.refute("terms", task.sponsor, "terms of this protocol", str(error))
         return None
     if not evidence.expect("params", task.sponsor, terms.params, task.params):
@@ -117,6 +107,6 @@ async def _plan_of(task: Task, evidence: Evidence, genesis: Hash32, chain_id: in
         return None
     try:
         return Plan(terms, Manifest.from_bytes(blob), genesis, chain_id, workers)
-    except MalformedManifest as error:
+    except (MalformedManifest, OverflowError, RecursionError) as error:
         evidence.refute("manifest", task.sponsor, "a manifest", str(error))
         return None

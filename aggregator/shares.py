@@ -1,8 +1,8 @@
 """Shamir sharing of seeds over the Ed25519 scalar field, with Feldman's commitments (FOCS 1987): junk has a name.
 
 The constant coefficient is the seed itself; commitment k is coefficient k times the base point, and a share at x is
-right exactly where share * B equals the sum of x**k times commitment k. Secrets are only touched with libsodium's
-constant-time scalar arithmetic.
+right exactly where share * B equals the sum of x**k times commitment k. Shares are dealt and checked in libsodium's
+constant-time scalar arithmetic; only recovery, of what is about to be public, uses Python's integers.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ def verify_shares(dealt: Sequence[tuple[Commitments, Share]], x: int, random: Ra
 
 
 def _matches(dealt: Sequence[tuple[Commitments, Share, int]], x: int) -> bool:
-    claimed, total = 0, None
+    claimed, total = bytes(32), None
     for points, value, factor in dealt:
-        scalar = int.from_bytes(value, "little")
-        if len(value) != 32 or scalar >= ORDER:
+        if len(value) != 32 or int.from_bytes(value, "little") >= ORDER:
             return False
-        claimed += factor * scalar
+        weighted = crypto_core_ed25519_scalar_mul(_scalar(factor), value)
+        claimed = crypto_core_ed25519_scalar_add(claimed, weighted)
         for power, point in enumerate(points):
             try:
                 term = crypto_scalarmult_ed25519_noclamp(_scalar(factor * x**power), point)
@@ -95,7 +95,7 @@ def _matches(dealt: Sequence[tuple[Commitments, Share, int]], x: int) -> bool:
             except (CryptoError, RuntimeError):  # not a point of the prime-order group
                 return False
     try:
-        return total == crypto_scalarmult_ed25519_base_noclamp(_scalar(claimed))
+        return total == crypto_scalarmult_ed25519_base_noclamp(claimed)
     except (CryptoError, RuntimeError):  # a share of zero: no honest dealer makes one
         return False
 

@@ -12,7 +12,7 @@ that one wrong addition, one wrong leaf or one missing leaf is a short proof. `d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -60,11 +60,6 @@ class GroupLeaves:
     updates: Mapping[int, bytes]
     selves: Mapping[int, Seed]
     pairs: Mapping[int, tuple[Seed, int]]
-
-    @property
-    def nodes(self) -> int:
-        """About how many hashes a chunk of this group costs."""
-        return 4 * len(self.updates) + 2 * len(self.pairs)
 
 
 @cache
@@ -268,8 +263,3 @@ def flat(node: Node) -> Lanes:
     """A node's value as one vector."""
     lanes: Lanes = node.values.reshape(-1)
     return lanes
-
-
-def hashed_bytes(groups: Sequence[GroupLeaves], chunks: int) -> int:
-    """About how many bytes the tree hashes: for progress and benchmarks."""
-    return sum(leaves.nodes for leaves in groups) * chunks * (CHUNK_BYTES + 1)

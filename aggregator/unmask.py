@@ -16,7 +16,7 @@ from foedus.aggregator.freeze import Refusal, refusals
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.messages import MalformedReveal, Release, Reveal, Slot, reveal_place
-from foedus.aggregator.shares import NotEnoughShares, Share, recover, verify_share
+from foedus.aggregator.shares import Share, recover, verify_share
 from foedus.protocol.bitmap import to_bitmap
 from foedus.protocol.commitments import Context, seed_hash
 from foedus.protocol.ids import Address, Hash32, Position, RoundNumber, Seed
@@ -231,8 +231,10 @@ def collect(
 ) -> Collected:
     """Check everything received so far and recover what can be.
 
-    envelopes: of all survivors, already checked against the chain. A message is attributed to the position in it: the
-    transport must have authenticated its sender. Calling again with more messages gives at least as many seeds.
+    envelopes: of survivors, already checked against the chain; without one, its owner's seeds stay missing. A message
+    is attributed to the position in it: the transport must have authenticated its sender. Wrong shares are named where
+    they stand in the way; those that are not needed are not looked at. Calling again with more messages gives at least
+    as many seeds.
     """
     due = set(public_slots(layout, survivors))
     seeds: dict[Slot, Seed] = {}
@@ -240,6 +242,8 @@ def collect(
     for message in reveals:
         for row, seed in message.seeds:
             slot = (message.owner, row)
+            if slot in due and message.owner not in envelopes:
+                continue
             if slot in due and seed_fits(layout, context, envelopes[message.owner], row, seed):
                 seeds[slot] = seed
             else:
@@ -247,27 +251,41 @@ def collect(
     held: dict[Slot, dict[int, Share]] = {}
     for release in releases:
         for slot, value in release.shares:
-            if slot in seeds:
-                continue
             if release.member not in layout.committee or slot not in due:
                 faults.append(WrongShare(release.member, slot))
-                continue
-            x = layout.share_index(release.member)
-            if verify_share(envelopes[slot[0]].commitments_of(slot[1]), x, value):
-                held.setdefault(slot, {})[x] = value
-            else:
-                faults.append(WrongShare(release.member, slot))
-    for (owner, row), shares in sorted(held.items()):
-        try:
-            seed = recover(shares, layout.threshold)
-        except NotEnoughShares:
-            continue
-        if seed_fits(layout, context, envelopes[owner], row, seed):
-            seeds[owner, row] = seed
-        else:
-            proof = tuple((layout.committee[x - 1], value) for x, value in sorted(shares.items()))
-            faults.append(WrongDealing(owner, row, proof))
+            elif slot not in seeds and slot[0] in envelopes:
+                held.setdefault(slot, {})[layout.share_index(release.member)] = value
+    for slot, shares in sorted(held.items()):
+        found, wrong = _recovered(layout, context, envelopes[slot[0]], slot[1], shares)
+        faults.extend(wrong)
+        if found is not None:
+            seeds[slot] = found
     missing: dict[int, tuple[Slot, ...]] = {layout.group(owner): () for owner in survivors}
     for slot in sorted(due - seeds.keys()):
         missing[layout.group(slot[0])] += (slot,)
     return Collected(seeds, missing, tuple(faults))
+
+
+def _recovered(
+    layout: Layout, context: Context, envelope: Envelope, row: int, shares: Mapping[int, Share]
+) -> tuple[Seed | None, list[UnmaskFault]]:
+    """A seed from the shares at hand, if they are enough. Shares are checked one by one only where the first t of them
+    do not make the committed seed, which proves them all at once."""
+    owner = envelope.owner
+    if len(shares) < layout.threshold:
+        return None, []
+    seed = recover(shares, layout.threshold)
+    if seed_fits(layout, context, envelope, row, seed):
+        return seed, []
+    points = envelope.commitments_of(row)
+    good = {x: value for x, value in shares.items() if verify_share(points, x, value)}
+    faults: list[UnmaskFault] = [
+        WrongShare(layout.committee[x - 1], (owner, row)) for x in sorted(shares.keys() - good.keys())
+    ]
+    if len(good) < layout.threshold:
+        return None, faults
+    seed = recover(good, layout.threshold)
+    if seed_fits(layout, context, envelope, row, seed):
+        return seed, faults
+    proof = tuple((layout.committee[x - 1], value) for x, value in sorted(good.items()))
+    return None, [*faults, WrongDealing(owner, row, proof)]

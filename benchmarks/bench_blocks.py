@@ -3,8 +3,8 @@
     python benchmarks/bench_blocks.py [--megabytes 100] [--rounds 3] [--store DIR]
 
 Two measurements a round over one connection, interleaved: the raw stream (65,000-byte writes, bytes dropped on
-arrival), and the block protocol from disk to disk (every block hashed, written, fsynced). Prints MB/s (10^6 bytes a second), the ratios of the medians, and the resident memory of both
-processes; writes benchmarks/results/blocks.json.
+arrival), and the block protocol from disk to disk (every block hashed, written, fsynced). Prints MB/s (10^6 bytes a
+second), the ratio of the medians, and the resident memory of both processes; writes benchmarks/results/blocks.json.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ async def raw_stream(wire: Wire, peer: PeerId, size: int) -> None:
 async def measure(folder: Path, size: int, rounds: int) -> dict[str, Any]:
     """The requester's process: all rounds, and the figures."""
     command = [sys.executable, __file__, "--serve", str(folder / "server"), "--bytes", str(size)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdout is not None
-    facts = json.loads(await asyncio.to_thread(server.stdout.readline))
+    facts = json.loads(await server.stdout.readline())
     peer, cid = PeerId(facts["peer"]), Cid(facts["cid"])
     host = await Host.start(generate_secret())
     store = NetworkStore(host, BlockStore(folder / "client"))
@@ -98,7 +98,7 @@ async def measure(folder: Path, size: int, rounds: int) -> dict[str, Any]:
         seconds["blocks"].append(time.perf_counter() - start)
     busy = memory()
     assert await store.local.get(cid, size) == hashlib.shake_256(b"bench").digest(size)
-    last, _ = server.communicate()
+    last, _ = await server.communicate(b"")
     await host.stop()
     speed = {name: [round(size / 1e6 / each, 1) for each in times] for name, times in seconds.items()}
     medians = {name: statistics.median(each) for name, each in speed.items()}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientTimeout
+from aiohttp import ClientError, ClientResponseError, ClientTimeout
 from web3 import AsyncHTTPProvider
 from web3.types import RPCEndpoint
 
@@ -14,10 +15,14 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Rpc:
-    """One HTTP endpoint. Not safe to share between event loops."""
+    """One HTTP endpoint. Not safe to share between event loops.
+
+    `place` is where it is, without the path and the user, which are often a provider's secret key.
+    """
 
     def __init__(self, url: str, timeout: float = TIMEOUT_SECONDS) -> None:
-        self.url = url
+        parts = urlsplit(url)
+        self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         options = {"timeout": ClientTimeout(total=timeout)}
         self._provider = AsyncHTTPProvider(url, request_kwargs=options, exception_retry_configuration=None)
 
@@ -25,12 +30,14 @@ class Rpc:
         """The result of a method. Raises ChainUnreachable, or RpcFault with the node's error."""
         try:
             answer = await self._provider.make_request(RPCEndpoint(method), list(parameters))
+        except ClientResponseError as error:
+            raise ChainUnreachable(self.place, f"HTTP status {error.status}") from None
         except (TimeoutError, ClientError, OSError, ValueError) as error:
-            raise ChainUnreachable(self.url, str(error) or type(error).__name__) from error
+            raise ChainUnreachable(self.place, getattr(error, "strerror", None) or type(error).__name__) from None
         if fault := answer.get("error"):
             raise _fault(method, fault)
         if "result" not in answer:
-            raise ChainUnreachable(self.url, "the answer is not JSON-RPC")
+            raise ChainUnreachable(self.place, "the answer is not JSON-RPC")
         return answer["result"]
 
     async def number(self, method: str, *parameters: object) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +61,14 @@ class Sender:
         block = await self._rpc.call("eth_getBlockByNumber", "latest", False)
         priority = await self._priority_fee()
         fee = 2 * int(block.get("baseFeePerGas", "0x0"), 16) + priority
-        limit = int(block["gasLimit"], 16)
+        gas = min(gas, int(block["gasLimit"], 16))
+        have, need = Wei(await self._rpc.number("eth_getBalance", self.address, "latest")), Wei(gas * fee + call.value)
+        if have < need:
+            raise BalanceTooLow(self.address, have, need)
         async with self._lock:
             nonce = await self._reserve()
             try:
-                fields = self._fields(call, fee, priority) | {"nonce": nonce, "gas": min(gas, limit)}
+                fields = self._fields(call, fee, priority) | {"nonce": nonce, "gas": gas}
                 signed = self._signer.sign_transaction(fields)
             except BaseException:
                 self._book.free(nonce)
@@ -138,7 +142,8 @@ class Sender:
         pending = await self._rpc.number("eth_getTransactionCount", self.address, "pending")
         lost = self._book.sent.get(pending)
         if lost is not None and pending >= mined:
-            await self._revive(lost.hash)
+            with suppress(NonceTaken, RpcFault):
+                await self._revive(lost.hash)
             pending = await self._rpc.number("eth_getTransactionCount", self.address, "pending")
         return self._book.reserve(mined, pending)
 

@@ -139,7 +139,7 @@ def require_approved(digest: str, named: str, approved: Collection[str]) -> None
         )
     if digest not in approved:
         raise AppNotApproved(
-            f"app {digest} is not approved on this node: read its source, then run `foedus app approve {digest}`"
+            f"app {digest} is not approved on this node: read its source, then run `foedus task join` with it"
         )
 
 

@@ -94,9 +94,7 @@ class Disk:
                 self.used -= len(block)
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreFull(len(block), self.used, self.quota, disk=True) from error
-            raise
+            raise self._full(len(block), error) from error
         return True
 
     def flush(self) -> None:
@@ -107,6 +105,8 @@ class Disk:
             descriptor = os.open(folder, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
+            except OSError as error:
+                raise self._full(0, error) from error
             finally:
                 os.close(descriptor)
 
@@ -119,6 +119,11 @@ class Disk:
             self.used -= size
             return size
         return 0
+
+    def _full(self, need: int, error: OSError) -> OSError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return StoreFull(need, self.used, self.quota, disk=True)
+        return error
 
     def _reserve(self, size: int) -> None:
         with self._lock:

@@ -89,14 +89,17 @@ class Gossip:
             eclipse_protection_enabled=False,  # it wants three addresses in every mesh; a consortium may have one
         )
         pubsub = _Pubsub(self._host, router, max_inbound_rpc_size=64 * MESSAGE_LIMIT)
-        async with background_trio_service(pubsub), background_trio_service(router), trio.open_nursery() as nursery:
-            await pubsub.wait_until_ready()
-            for peer in self._peers.connected:  # a new service meets only new connections
-                await self._peers.disconnect(peer)
-            self._pubsub, self._nursery = pubsub, nursery
-            for topic in self._topics:
-                await self._listen(pubsub, nursery, topic)
-            await trio.sleep(math.inf)
+        try:
+            async with background_trio_service(pubsub), background_trio_service(router), trio.open_nursery() as nursery:
+                await pubsub.wait_until_ready()
+                for peer in self._peers.connected:  # a new service meets only new connections
+                    await self._peers.disconnect(peer)
+                self._pubsub, self._nursery = pubsub, nursery
+                for topic in self._topics:
+                    await self._listen(pubsub, nursery, topic)
+                await trio.sleep(math.inf)
+        finally:
+            pubsub.seen_messages.stop()  # a thread of its own, which would outlive the service
 
     async def _listen(self, pubsub: Pubsub, nursery: trio.Nursery, topic: str) -> None:
         pubsub.set_topic_validator(topic, self._valid, is_async_validator=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -19,6 +20,9 @@ from foedus.protocol.ports import BlobCorrupt, BlobMissing
 
 log = structlog.get_logger(__name__)
 
+PATIENCE = 120.0
+"""Seconds after which a fetch that has brought nothing new asks nobody else."""
+
 REPAIRS = 8
 """Corrupt blocks of this disk that one fetch replaces before it gives the disk up."""
 
@@ -29,8 +33,8 @@ class NetworkStore:
     Two gets of one blob are one fetch. A fetch that is cut off keeps its blocks: the next asks for the rest.
     """
 
-    def __init__(self, host: Host, local: BlockStore) -> None:
-        self.host, self.local = host, local
+    def __init__(self, host: Host, local: BlockStore, patience: float = PATIENCE) -> None:
+        self.host, self.local, self._patience = host, local, patience
         self._fetches: dict[tuple[Cid, int], _Fetch] = {}
         host.serve_streams(blocks.PROTOCOL, blocks.server(local), blocks.STREAMS_PER_PEER)
 
@@ -84,9 +88,14 @@ class NetworkStore:
             others = [peer for peer in self.host.connected() if peer not in hints]
             random.shuffle(others)
             broken = [peer for peer in (*hints, *others) if peer != self.host.peer_id]
+            held, since = self.local.disk.used, time.monotonic()
             for _ in range(2):  # whose stream broke is asked once more, after the others
                 providers, broken = broken, []
                 for peer in providers:
+                    if self.local.disk.used != held:
+                        held, since = self.local.disk.used, time.monotonic()
+                    if time.monotonic() - since > self._patience:
+                        break
                     try:
                         if await self._fetch_from(peer, cid, limit):
                             return

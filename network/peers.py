@@ -12,7 +12,9 @@ from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
+from foedus.network.errors import BadPeerId
 from foedus.network.faults import FaultLog
+from foedus.network.keys import parse_peer_id
 from foedus.protocol.ids import PeerId
 
 log = structlog.get_logger(__name__)
@@ -80,7 +82,7 @@ class Peers:
             log.info("peer connected", peer=peer)
         for peer in self.connected - now:
             log.info("peer disconnected", peer=peer)
-        unwelcome = [peer for peer in now - self.connected if self.banned(peer)]
+        unwelcome = [peer for peer in now - self.connected if self.banned(peer) or not _ed25519(peer)]
         if now != self.connected:
             self.connected = now
             self._expelled.extend(unwelcome)
@@ -89,6 +91,13 @@ class Peers:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
+
+
+def _ed25519(peer: PeerId) -> bool:
+    try:
+        return parse_peer_id(peer) == peer
+    except BadPeerId:
+        return False
 
 
 class _Notices(INotifee):

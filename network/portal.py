@@ -30,6 +30,7 @@ class Portal:
         self._nursery: trio.Nursery | None = None
         self._open: asyncio.Future[None] = self._loop.create_future()
         self._thread: threading.Thread | None = None
+        self._closing = False
         self.ended: asyncio.Future[BaseException | None] = self._loop.create_future()
 
     @classmethod
@@ -38,7 +39,11 @@ class Portal:
         portal = cls()
         portal._thread = threading.Thread(target=portal._run, args=(body,), name="foedus-network", daemon=True)
         portal._thread.start()
-        await _either(portal._open, portal.ended)
+        try:
+            await _either(portal._open, portal.ended)
+        except asyncio.CancelledError:
+            await portal.close()
+            raise
         if not portal._open.done():
             raise portal.ended.result() or HostStopped("ended at once")
         return portal
@@ -120,6 +125,7 @@ class Portal:
 
     async def close(self) -> None:
         """Cancel everything on the trio side and wait until its thread has ended. Safe to call again."""
+        self._closing = True
         with contextlib.suppress(HostStopped):
             self.post(self._cancel)
         await asyncio.shield(asyncio.wait([self.ended]))
@@ -132,6 +138,8 @@ class Portal:
         async def main() -> None:
             self._token = trio.lowlevel.current_trio_token()
             async with trio.open_nursery() as self._nursery:
+                if self._closing:  # before there was a token to post with
+                    self._nursery.cancel_scope.cancel()
                 try:
                     await body(lambda: self._to_asyncio(partial(_settle, self._open, None)))
                 except Exception as error:

@@ -117,6 +117,7 @@ class BlockStore:
             for cid, block in reversed(blocks):  # parents first, so that a collection under way sees their children
                 if self.write_block(cid, block):
                     written.append(cid)
+            self.disk.flush()
         except OSError:
             if ours:
                 self.pins.remove(root, label)
@@ -125,7 +126,6 @@ class BlockStore:
                 for cid in set(written) - kept:
                     self.disk.delete(cid)
             raise
-        self.disk.flush()
         return root
 
     def keep(self, cid: Cid, label: str) -> None:

@@ -36,7 +36,7 @@ from foedus.protocol.chunks import lanes_from_bytes, vector_root
 from foedus.protocol.commitments import Context
 from foedus.protocol.fixedpoint import signed
 from foedus.protocol.ids import Address, Cid, Hash32, Opening, PeerId, Position
-from foedus.protocol.manifest import Manifest
+from foedus.protocol.manifest import MAX_LANES, Manifest
 from foedus.protocol.ports import BlobStore
 from foedus.protocol.task import Participant, Round, Task
 from foedus.protocol.terms import MAX_TERMS_BYTES, Terms
@@ -44,6 +44,9 @@ from foedus.protocol.terms import MAX_TERMS_BYTES, Terms
 log = structlog.get_logger(__name__)
 
 MANIFEST_LIMIT = 1 << 20
+MAX_MODEL_BYTES = 4 * MAX_LANES
+TASK_LABEL = "task"
+"""Pins what a task began with, for as long as the home lives."""
 RECEIPT_SECONDS = 60.0
 
 
@@ -59,6 +62,16 @@ class WrongTerms(NodeError):
 
     def __init__(self, task: Address, what: str) -> None:
         super().__init__(f"the terms of {task} say another {what} than its contract: do not take part")
+
+
+async def keep_terms(store: NetworkStore, terms: Terms) -> None:
+    """Pin what a task begins with: its terms, its manifest and its first model. Raises BlobMissing."""
+    manifest = cid_of_block_digest(Hash32(bytes.fromhex(terms.manifest)))
+    for cid, limit in ((cid_of_block_digest(terms.digest), MAX_TERMS_BYTES), (manifest, MANIFEST_LIMIT)):
+        await store.fetch(cid, limit)
+        await store.local.pin(cid, TASK_LABEL)
+    await store.fetch(Cid(terms.model_cid), MAX_MODEL_BYTES)
+    await store.local.pin(Cid(terms.model_cid), TASK_LABEL)
 
 
 async def load_terms(store: BlobStore, task: Task) -> tuple[Terms, Manifest]:
@@ -111,7 +124,7 @@ class Bench:
     terms: Terms
     manifest: Manifest
     guard: JournalGuard
-    _client: Client | None = field(default=None)
+    _client: asyncio.Task[Client] | None = field(default=None)
 
     @property
     def me(self) -> Address:
@@ -138,16 +151,19 @@ class Bench:
         genesis = Hash32(bytes.fromhex(deployment.genesis.removeprefix("0x")))
         return Context(genesis, deployment.chain_id, self.task, round_.number, round_.attempt, round_.base_root)
 
-    def client(self) -> Client:
+    async def client(self) -> Client:
         """The approved app on this participant's data, loaded once. Raises AppError, AppNotApproved."""
-        if self._client is None:
-            mine = self.enrolment
-            app = load_app(Path(mine.app), expected=mine.app_digest)
-            data = Path(mine.data) if mine.data else None
-            self._client = open_client(
-                app, self.terms, self.manifest, mine.partition, count=mine.partitions, data_path=data
-            )
-        return self._client
+        if self._client is None or (self._client.done() and self._client.exception() is not None):
+            self._client = asyncio.create_task(asyncio.to_thread(self._load))
+        return await asyncio.shield(self._client)
+
+    def _load(self) -> Client:
+        mine = self.enrolment
+        app = load_app(Path(mine.app), expected=mine.app_digest)
+        data = Path(mine.data) if mine.data else None
+        client = open_client(app, self.terms, self.manifest, mine.partition, count=mine.partitions, data_path=data)
+        client.data_root(mine.salt)
+        return client
 
     def round_keys(self, task: Task, round_: Round) -> RoundKeys:
         """The private keys that the roster knows me by. Raises StaleBackup where this journal never had them."""

@@ -22,7 +22,7 @@ from foedus.network.discovery import LocalDiscovery, bootstrap, network_id
 from foedus.network.host import Host
 from foedus.network.netstore import NetworkStore
 from foedus.network.store import BlockStore
-from foedus.node.bench import Bench, load_terms
+from foedus.node.bench import Bench, keep_terms, load_terms
 from foedus.node.chain import find_task, treasury_of
 from foedus.node.config import Config
 from foedus.node.follower import Follower
@@ -76,6 +76,7 @@ class Daemon:
                 loop.cancel()
         for runner in self.runners.values():
             await runner.drain(DRAIN_SECONDS)
+        self.board.close()
 
     async def _announce(self) -> None:
         """Say in the registry where this node is, unless it says so already."""
@@ -116,6 +117,7 @@ class Daemon:
         point, event = await find_task(self.ledger, enrolment.task)
         try:
             terms, manifest = await load_terms(self.store, create(event))
+            await keep_terms(self.store, terms)
         except BlobMissing as error:
             log.info("waiting for the terms", task=enrolment.task, error=str(error))
             return

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 
-
 QUIET, USUAL = 40, 20
 """Errors alone, for commands that answer by themselves; and what a daemon tells."""
 

@@ -149,7 +149,7 @@ async def perform_attest(
     bench.journal.sign_once(bench.task, round_.number, round_.attempt, topic.kind, proposal.digest, signature)
     mine = [Word(me, proposal.digest, signature)]
     peers = bench.committee_peers(layout)
-    await bench.board.exchange(topic, peers, mine)
+    bench.board.exchange(topic, peers, mine)
     asked, reached, my_turn = now(), None, turn(task, bench.me, round_.opening)
     while True:
         leading = bench.board.leading(topic)
@@ -159,7 +159,7 @@ async def perform_attest(
                 break
         elif now() - asked >= ASK_SECONDS:
             asked = now()
-            await bench.board.exchange(topic, peers, mine)
+            bench.board.exchange(topic, peers, mine)
         await asyncio.sleep(LOOK_SECONDS)
     words = leading[1][: round_.threshold]
     signatures = [(word.position, word.signature) for word in words]

@@ -82,7 +82,7 @@ async def _written(bench: Bench, round_: Round) -> CommitWords | None:
 
 
 async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
-    keys, client = bench.round_keys(task, round_), await asyncio.to_thread(bench.client)
+    keys, client = bench.round_keys(task, round_), await bench.client()
     base = await bench.model(task, round_.base_root)
     update = await asyncio.to_thread(client.update, base, round_.number)
     data_root = await asyncio.to_thread(client.data_root, bench.enrolment.salt)

@@ -71,7 +71,7 @@ async def perform_freeze(
         ready = inspector.settled(round_) or waited >= task.params.freeze_seconds / 3
         content = _content(bench, round_, inspector, topic, leads=waited >= 0 and ready)
         if content is not None and me not in bench.board.known(topic):
-            await _sign(bench, round_, topic, content)
+            _sign(bench, round_, topic, content)
         leading = bench.board.leading(topic)
         if leading is not None and len(leading[1]) >= round_.threshold:
             reached = reached or now()
@@ -80,7 +80,7 @@ async def perform_freeze(
                 return
         elif now() - asked >= ASK_SECONDS:
             asked = now()
-            await bench.board.exchange(topic, bench.committee_peers(inspector.layout), _mine(bench, topic, me))
+            bench.board.exchange(topic, bench.committee_peers(inspector.layout), _mine(bench, topic, me))
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -110,13 +110,13 @@ def _content(bench: Bench, round_: Round, inspector: Inspector, topic: Topic, *,
         return None
 
 
-async def _sign(bench: Bench, round_: Round, topic: Topic, content: bytes) -> None:
+def _sign(bench: Bench, round_: Round, topic: Topic, content: bytes) -> None:
     _, bitmap, pairs = unpack(content, round_.domain)
     signature = sign_survivors(bench.signer, bench.domain, round_.number, round_.attempt, bitmap, pairs)
     if not bench.journal.sign_once(bench.task, round_.number, round_.attempt, topic.kind, content, signature):
         return
     word = Word(bench.position(round_), content, signature)
-    await bench.board.exchange(topic, bench.committee_peers(bench.layout(round_)), [word])
+    bench.board.exchange(topic, bench.committee_peers(bench.layout(round_)), [word])
     log.info("survivors signed", round=round_.number, attempt=round_.attempt, survivors=bitmap.hex())
 
 

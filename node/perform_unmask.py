@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 3.0
 """How long survivors have to reveal by themselves before the committee is asked for their shares."""
-ROUND_TRIP_SECONDS = 0.5
+LOOK_SECONDS = 0.3
 
 
 def key_of(bench: Bench, round_: Round) -> Key:
@@ -72,6 +72,7 @@ class Collector:
         self._inspector = inspector
         self._reveals: dict[Position, Reveal] = {}
         self._releases: dict[Position, list[Release]] = {}
+        self._asking: dict[Position, asyncio.Task[None]] = {}
 
     def _envelopes(self) -> dict[Position, Envelope]:
         return {p: self._inspector.envelopes[p] for p in self._round.survivors}
@@ -99,17 +100,19 @@ class Collector:
         except NetworkError as error:
             log.debug("no reveal", peer=peer, round=self._round.number, error=str(error))
 
-    async def _ask_all(self, absent: frozenset[Position]) -> None:
-        me = self._bench.me
-        asked: list[Coroutine[Any, Any, None]] = []
+    def _ask_all(self, absent: frozenset[Position]) -> None:
+        """Begin to ask everyone who may still have something to tell, and who is not being asked already."""
         for position, member in self._round.roster.items():
             wanted = absent if position in self._layout.committee else frozenset()
-            if member.address == me or (not wanted and position in self._reveals):
+            owes = position in self._round.survivors and position not in self._reveals
+            if member.address == self._bench.me or position in self._asking or not (wanted or owes):
                 continue
-            if not wanted and position not in self._round.survivors:
-                continue
-            asked.extend(self._ask(peer, position, wanted) for peer in self._bench.peers.of([member.address]))
-        await asyncio.gather(*asked)
+            for peer in self._bench.peers.of([member.address]):
+                self._asking[position] = asyncio.create_task(self._ask(peer, position, wanted))
+                self._asking[position].add_done_callback(partial(self._answered, position))
+
+    def _answered(self, position: Position, _: object) -> None:
+        self._asking.pop(position, None)
 
     def state(self) -> Collected:
         """What is open and what is missing now."""
@@ -127,16 +130,20 @@ class Collector:
         """Ask until every group opens, or until `until`; then whatever opens. Raises UnsafeFreeze, KeyError."""
         me = self._bench.position(self._round)
         began = now()
-        while True:
-            absent = self._absent() if now() - began >= GRACE_SECONDS else frozenset()
-            self._hear(me, self._bench.reveals.mine(key_of(self._bench, self._round), absent))
-            await self._ask_all(absent)
-            found = await asyncio.to_thread(self.state)
-            for fault in found.faults:
-                log.warning("wrong reveal", round=self._round.number, fault=repr(fault))
-            if not any(found.missing.values()) or now() >= until:
-                return found
-            await asyncio.sleep(ROUND_TRIP_SECONDS)
+        try:
+            while True:
+                absent = self._absent() if now() - began >= GRACE_SECONDS else frozenset()
+                self._hear(me, self._bench.reveals.mine(key_of(self._bench, self._round), absent))
+                self._ask_all(absent)
+                await asyncio.sleep(LOOK_SECONDS)
+                found = await asyncio.to_thread(self.state)
+                for fault in found.faults:
+                    log.warning("wrong reveal", round=self._round.number, fault=repr(fault))
+                if not any(found.missing.values()) or now() >= until:
+                    return found
+        finally:
+            for asked in list(self._asking.values()):
+                asked.cancel()
 
     def _absent(self) -> frozenset[Position]:
         return self._round.survivors - self._reveals.keys()

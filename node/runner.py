@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 
 import structlog
 
+from foedus.learning.errors import LearningError
 from foedus.node.agenda import Agenda
+from foedus.node.archive import archive_round
 from foedus.node.bench import Bench
 from foedus.node.errors import StaleBackup
 from foedus.node.follower import Follower
@@ -29,8 +33,11 @@ class TaskRunner:
         self._inspector: Inspector | None = None
         self._beacon: tuple[int, Hash32] | None = None
         self._erased = RoundNumber(0)
+        self._archived = 0
+        self._archiving: asyncio.Task[None] | None = None
         self._told: tuple[object, ...] = ()
         self._stale: Opening | None = None
+        self._warming = asyncio.create_task(self._warm_up())
 
     @property
     def state(self) -> Task | None:
@@ -40,6 +47,11 @@ class TaskRunner:
         """The chain's time: the local clock, or the head's timestamp where that is ahead."""
         head = self._follower.head
         return max(time.time(), float(head.timestamp) if head else 0.0)
+
+    async def _warm_up(self) -> None:
+        """Load the app and the data before they are needed; what fails will fail again, and be told, when they are."""
+        with suppress(LearningError):
+            await self._bench.client()
 
     async def tick(self) -> None:
         """Catch up with the chain and set what is owed. Raises ChainUnreachable."""
@@ -53,6 +65,7 @@ class TaskRunner:
         if self._inspector is None:
             owed = tuple(duty for duty in owed if isinstance(duty, Poke | Advertise))
         self._agenda.set(task.opening, owed)
+        self._archive(task)
 
     async def _perform(self, duty: Duty) -> None:
         task = self._follower.state
@@ -97,6 +110,17 @@ class TaskRunner:
         self._bench.board.forget_before(task.address, task.next_round)
         self._bench.reveals.forget_before(task.address, task.next_round)
 
+    def _archive(self, task: Task) -> None:
+        """Keep the oldest finished round that is not kept yet; again later where something is missing."""
+        if self._archiving is not None and self._archiving.done():
+            failure = self._archiving.exception()
+            self._archived += failure is None
+            if failure is not None:
+                log.info("round not archived yet", task=task.address, round=self._archived + 1, why=str(failure))
+            self._archiving = None
+        if self._archiving is None and self._archived < len(task.finished):
+            self._archiving = asyncio.create_task(archive_round(self._bench, task.finished[self._archived]))
+
     async def _clock(self, task: Task) -> Clock:
         head = self._follower.head
         number = head.number if head else 0
@@ -121,5 +145,8 @@ class TaskRunner:
 
     async def drain(self, seconds: float) -> None:
         """End: let running duties finish for so long."""
+        self._warming.cancel()
+        if self._archiving is not None:
+            self._archiving.cancel()
         await self._agenda.drain(seconds)
         self._drop_inspector()

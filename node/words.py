@@ -12,6 +12,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -26,6 +27,7 @@ PROTOCOL = "/foedus/words/1"
 MESSAGE_LIMIT = 1 << 17
 CONTENT_LIMIT = 1024
 SIGNATURE_BYTES = 65
+ANSWER_SECONDS = 5.0
 EARLY_WORDS = 256
 """Words kept unchecked because their topic is not open here yet; the oldest give way."""
 
@@ -83,6 +85,7 @@ class Noticeboard:
         self._host = host
         self._checks: dict[Topic, Check] = {}
         self._words: dict[Topic, dict[Position, Word]] = {}
+        self._asking: dict[tuple[Topic, PeerId, bool], asyncio.Task[None]] = {}
         self._early: deque[tuple[Topic, Word]] = deque(maxlen=EARLY_WORDS)
         host.serve(PROTOCOL, self._answer, MESSAGE_LIMIT, MESSAGE_LIMIT)
 
@@ -126,21 +129,35 @@ class Noticeboard:
         for topic in [topic for topic in self._checks if topic.task == task and topic.round < round_]:
             del self._checks[topic], self._words[topic]
 
-    async def exchange(self, topic: Topic, peers: Iterable[PeerId], mine: Iterable[Word] = ()) -> None:
-        """Tell each peer once the words in `mine`, which were checked, and hear what it knows."""
+    def exchange(self, topic: Topic, peers: Iterable[PeerId], mine: Iterable[Word] = ()) -> None:
+        """Begin to tell each peer the words in `mine`, which were checked, and to hear what it knows.
+
+        Returns at once: a peer that is slow holds nobody up. A peer that is still being asked is not asked again.
+        """
         told = list(mine)
         self._hear(topic, told)
         request = _encode(topic, told)
+        for peer in peers:
+            key = (topic, peer, bool(told))
+            if key not in self._asking:
+                self._asking[key] = asyncio.create_task(self._ask(topic, peer, request))
+                self._asking[key].add_done_callback(partial(self._answered, key))
 
-        async def ask(peer: PeerId) -> None:
-            try:
-                answer = await self._host.request(peer, PROTOCOL, request, MESSAGE_LIMIT, timeout=5.0)
-                about, words = _decode(answer)
-                if about == topic:
-                    self._hear(topic, words)
-            except Garbage as fault:
-                self._host.blame(peer, str(fault))
-            except NetworkError as error:
-                log.debug("no words", peer=peer, kind=topic.kind, error=str(error))
+    def _answered(self, key: tuple[Topic, PeerId, bool], _: object) -> None:
+        self._asking.pop(key, None)
 
-        await asyncio.gather(*(ask(peer) for peer in peers))
+    async def _ask(self, topic: Topic, peer: PeerId, request: bytes) -> None:
+        try:
+            answer = await self._host.request(peer, PROTOCOL, request, MESSAGE_LIMIT, timeout=ANSWER_SECONDS)
+            about, words = _decode(answer)
+            if about == topic:
+                self._hear(topic, words)
+        except Garbage as fault:
+            self._host.blame(peer, str(fault))
+        except NetworkError as error:
+            log.debug("no words", peer=peer, kind=topic.kind, error=str(error))
+
+    def close(self) -> None:
+        """Stop asking."""
+        for asked in list(self._asking.values()):
+            asked.cancel()

@@ -99,7 +99,7 @@ class Manifest:
             raw = json.loads(blob)
             rows = [(str(name), tuple(int(side) for side in shape)) for name, shape, _ in raw["tensors"]]
             metrics = tuple(str(name) for name in raw["metrics"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise MalformedManifest(f"not a manifest: {error}") from error
         if len(rows) > MAX_TENSORS or len({name for name, _ in rows}) != len(rows):
             raise MalformedManifest(f"{len(rows)} tensors, or two of one name")

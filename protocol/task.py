@@ -289,7 +289,8 @@ def _rekeyed(task: Task, event: ev.KeysAdvertised) -> Participant:
 
 
 def _open(task: Task, event: ev.RoundOpened) -> Task:
-    if event.opening != task.opening + 1 or event.round != task.next_round:
+    frozen = task.round is not None and task.round.freeze is not None
+    if event.opening != task.opening + 1 or event.round != task.next_round or frozen:
         raise ImpossibleEvent(f"opening {event.opening} of round {event.round} after opening {task.opening}")
     roster = {m.position: m for m in task.participants.values() if task.is_eligible(m, event.opening)}
     if len(roster) != event.eligible:

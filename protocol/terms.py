@@ -136,7 +136,7 @@ class Terms:
             terms = cls(**raw)
         except InvalidTerms:
             raise
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise InvalidTerms(f"not terms of this protocol: {error}") from error
         if terms.to_bytes() != blob:
             raise InvalidTerms("the terms are not in canonical form")

@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {TaskErrors} from "./TaskErrors.sol";
-import {Position} from "./TaskTypes.sol";
 
 /// @title Sets of seats and of pairs of seats, in the one encoding the chain accepts.
 /// @dev Seat p is bit p % 8, lowest first, of byte p / 8; ceil(domain / 8) bytes.
@@ -32,9 +31,8 @@ library Bitmap {
     }
 
     /// @notice Puts a seat below the bitmap's domain into it.
-    function add(bytes memory bitmap, Position position) internal pure {
-        uint256 offset = Position.unwrap(position);
-        bitmap[offset / 8] |= bytes1(uint8(1 << (offset % 8)));
+    function add(bytes memory bitmap, uint256 seat) internal pure {
+        bitmap[seat / 8] |= bytes1(uint8(1 << (seat % 8)));
     }
 
     /// @notice Reverts with MalformedPairs unless `pairs` are sorted, distinct, lower seat first, offset most 64:

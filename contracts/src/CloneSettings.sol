@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {Params, Settings} from "./TaskTypes.sol";
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 
 /// @title A task's settings as the 146 bytes that follow a clone's code: read for a few hundred gas, never written.
 library CloneSettings {
     /// @notice The bytes to append to the clone.
     function pack(Settings memory settings) internal pure returns (bytes memory) {
         Params memory p = settings.params;
-        return
-            bytes.concat(
-                abi.encodePacked(settings.terms, settings.baseRoot, settings.sponsor, settings.pool),
-                abi.encodePacked(p.rounds, p.minParticipants, p.maxParticipants, p.minSurvivors, p.epochRounds),
-                abi.encodePacked(p.maxAttempts, p.enrolSeconds, p.commitSeconds, p.freezeSeconds, p.rankSeconds),
-                abi.encodePacked(p.stallSeconds, p.attestSeconds, p.stake)
-            );
+        return bytes.concat(
+            abi.encodePacked(settings.terms, settings.baseRoot, settings.sponsor, settings.pool),
+            abi.encodePacked(p.rounds, p.minParticipants, p.maxParticipants, p.minSurvivors, p.epochRounds),
+            abi.encodePacked(p.maxAttempts, p.enrolSeconds, p.commitSeconds, p.freezeSeconds, p.rankSeconds),
+            abi.encodePacked(p.stallSeconds, p.attestSeconds, p.stake)
+        );
     }
 
     /// @notice The settings of the clone that runs.

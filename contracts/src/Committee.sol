@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Bitmap} from "./Bitmap.sol";
-import {Shuffle} from "./Shuffle.sol";
-import {TaskState} from "./TaskState.sol";
 import {ParticipantWord} from "./Participant.sol";
+import {Shuffle} from "./Shuffle.sol";
 import {Slot} from "./Slot.sol";
+import {TaskState} from "./TaskState.sol";
 import {Position} from "./TaskTypes.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title The committee: all who are eligible up to 32 seats, else those that the epoch's draw puts below 32.
 abstract contract Committee is TaskState {
@@ -20,17 +20,14 @@ abstract contract Committee is TaskState {
     bytes32 private constant ATTESTATION_TYPE = keccak256("Attestation(uint32 round,uint16 attempt,bytes32 proposal)");
 
     /// @dev What committee members sign (EIP-712) to freeze a round's survivors.
-    function _survivorsDigest(
-        Slot memory state,
-        bytes calldata survivors,
-        bytes calldata disputes
-    ) internal view returns (bytes32) {
-        return
-            _hashTypedDataV4(
-                keccak256(
-                    abi.encode(SURVIVORS_TYPE, state.round, state.attempt, keccak256(survivors), keccak256(disputes))
-                )
-            );
+    function _survivorsDigest(Slot memory state, bytes calldata survivors, bytes calldata disputes)
+        internal
+        view
+        returns (bytes32)
+    {
+        return _hashTypedDataV4(
+            keccak256(abi.encode(SURVIVORS_TYPE, state.round, state.attempt, keccak256(survivors), keccak256(disputes)))
+        );
     }
 
     /// @dev What committee members sign (EIP-712) to attest a proposal.
@@ -46,25 +43,26 @@ abstract contract Committee is TaskState {
 
     /// @dev Reverts unless a quorum of committee members signed `digest`; the loop is over at most 32 signers.
     /// @return signers the bitmap of their seats.
-    function _requireQuorum(
-        Slot memory state,
-        bytes32 digest,
-        Position[] calldata positions,
-        bytes calldata signatures
-    ) internal view returns (bytes memory signers) {
+    function _requireQuorum(Slot memory state, bytes32 digest, Position[] calldata positions, bytes calldata signatures)
+        internal
+        view
+        returns (bytes memory signers)
+    {
         uint256 need = _threshold(state.eligible);
         if (positions.length < need) revert TooFewSignatures(positions.length, need);
         if (signatures.length != 65 * positions.length) revert SignaturesMismatch(positions.length, signatures.length);
         signers = Bitmap.empty(state.domain);
+        (uint32 opening, uint32 fresh) = (state.opening, state.freshEpoch());
         uint256 next = 0;
         for (uint256 i = 0; i < positions.length; ++i) {
-            Position position = positions[i];
-            uint256 seat = Position.unwrap(position);
-            if (seat < next) revert SignersNotAscending(position);
-            next = seat + 1;
+            uint256 seat = Position.unwrap(positions[i]);
+            if (seat < next) revert SignersNotAscending(positions[i]);
             address signer = _recover(digest, signatures, i);
-            if (!_isMember(state, position, signer)) revert NotCommitteeMember(position, signer);
-            signers.add(position);
+            ParticipantWord word = _records[signer].participant;
+            bool isMember = Position.unwrap(word.position()) == seat && word.isEligible(opening, fresh);
+            if (!isMember || !_isDrawn(seat, state.domain)) revert NotCommitteeMember(positions[i], signer);
+            signers.add(seat);
+            next = seat + 1;
         }
     }
 
@@ -79,15 +77,11 @@ abstract contract Committee is TaskState {
             s := calldataload(add(start, 32))
             v := byte(0, calldataload(add(start, 64)))
         }
-        (signer, , ) = ECDSA.tryRecover(digest, v, r, s);
+        (signer,,) = ECDSA.tryRecover(digest, v, r, s);
     }
 
-    function _isMember(Slot memory state, Position position, address account) private view returns (bool) {
-        ParticipantWord word = _records[account].participant;
-        if (Position.unwrap(word.position()) != Position.unwrap(position) || !word.isEligible(state.opening, state.freshEpoch())) {
-            return false;
-        }
-        if (state.domain <= COMMITTEE_MAX) return true;
-        return Shuffle.place(_epochSeed, Position.unwrap(position), state.domain) < COMMITTEE_MAX;
+    /// @dev Whether the epoch's draw puts a seat on the committee.
+    function _isDrawn(uint256 seat, uint16 domain) private view returns (bool) {
+        return domain <= COMMITTEE_MAX || Shuffle.place(_epochSeed, seat, domain) < COMMITTEE_MAX;
     }
 }

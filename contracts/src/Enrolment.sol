@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {CloneSettings} from "./CloneSettings.sol";
-import {TaskFlow} from "./TaskFlow.sol";
 import {Participant, ParticipantWord} from "./Participant.sol";
 import {Slot} from "./Slot.sol";
+import {TaskFlow} from "./TaskFlow.sol";
 import {Book, Phase, Position, Seat, Settings} from "./TaskTypes.sol";
 
 /// @title Joining, leaving, and sending keys for the next opening.

@@ -20,13 +20,11 @@ library Merkle {
     }
 
     /// @notice Whether the leaf hash `top` stands at `index` of the tree of `count` leaves with this root.
-    function verify(
-        bytes32 root,
-        bytes32 top,
-        uint256 index,
-        uint256 count,
-        bytes32[] calldata siblings
-    ) internal pure returns (bool) {
+    function verify(bytes32 root, bytes32 top, uint256 index, uint256 count, bytes32[] calldata siblings)
+        internal
+        pure
+        returns (bool)
+    {
         if (index >= count || count > type(uint64).max || siblings.length != height(count)) return false;
         for (uint256 depth = 0; depth < siblings.length; ++depth) {
             bytes32 beside = siblings[depth];

@@ -3,8 +3,11 @@ pragma solidity 0.8.37;
 
 /// @title Where participants' nodes can be dialled: events only, the last of an account counts.
 contract NodeRegistry {
+    /// @notice Addresses that a node may announce.
     uint256 public constant MAX_ADDRESSES = 16;
+    /// @notice Their bytes together.
     uint256 public constant MAX_BYTES = 2048;
+    /// @notice Bytes of a peer id.
     uint256 public constant MAX_PEER_ID_BYTES = 128;
 
     /// @notice The account's node has this libp2p peer id and these multiaddresses.

@@ -56,7 +56,8 @@ library ParticipantCodec {
     function isEligible(ParticipantWord word, uint32 opening, uint32 fresh) internal pure returns (bool) {
         uint256 bits = ParticipantWord.unwrap(word);
         if (uint8(bits) == 0 || opening == 0) return false;
-        if (uint32(bits >> 88) == opening || uint32(bits >> 120) == opening || uint32(bits >> 152) == opening) return true;
+        if (uint32(bits >> 88) == opening || uint32(bits >> 120) == opening) return true;
+        if (uint32(bits >> 152) == opening) return true;
         return fresh != 0 && uint32(bits >> 56) == fresh;
     }
 
@@ -65,14 +66,18 @@ library ParticipantCodec {
         return Position.wrap(uint16(ParticipantWord.unwrap(word) >> 8));
     }
 
-    /// @notice As the field of the same name.
-    function generation(ParticipantWord word) internal pure returns (uint32) {
-        return uint32(ParticipantWord.unwrap(word) >> 24);
+    /// @notice The commit counter that comes next.
+    function nextGeneration(ParticipantWord word) internal pure returns (uint256) {
+        unchecked {
+            return uint256(uint32(ParticipantWord.unwrap(word) >> 24)) + 1;
+        }
     }
 
-    /// @notice As the field of the same name.
-    function readyOpening(ParticipantWord word) internal pure returns (uint32) {
-        return uint32(ParticipantWord.unwrap(word) >> 88);
+    /// @notice Whether the participant has keys for the opening after `opening`.
+    function isReadyAfter(ParticipantWord word, uint32 opening) internal pure returns (bool) {
+        unchecked {
+            return uint32(ParticipantWord.unwrap(word) >> 88) == uint256(opening) + 1;
+        }
     }
 
     /// @notice As the field of the same name.
@@ -82,8 +87,11 @@ library ParticipantCodec {
 
     /// @notice With a commit in `opening`, so with keys for the next one, and this commit counter.
     function plusCommit(ParticipantWord word, uint32 opening, uint32 counter) internal pure returns (ParticipantWord) {
-        uint256 cleared = ParticipantWord.unwrap(word) & ~((type(uint256).max << 152) | (_FIELD << 88) | (_FIELD << 24));
-        uint256 ready = uint256(opening + 1) << 88;
-        return ParticipantWord.wrap(cleared | (uint256(opening) << 152) | ready | (uint256(counter) << 24));
+        uint256 changed = (type(uint256).max << 152) | (_FIELD << 88) | (_FIELD << 24);
+        uint256 kept = ParticipantWord.unwrap(word) & ~changed;
+        unchecked {
+            uint256 ready = (uint256(opening) + 1) << 88;
+            return ParticipantWord.wrap(kept | (uint256(opening) << 152) | ready | (uint256(counter) << 24));
+        }
     }
 }

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {CloneSettings} from "./CloneSettings.sol";
 import {Merkle} from "./Merkle.sol";
-import {TaskState} from "./TaskState.sol";
 import {Slot} from "./Slot.sol";
+import {TaskState} from "./TaskState.sol";
 import {Phase, Settings} from "./TaskTypes.sol";
 
 /// @title Payment by pull, from a cumulative Merkle root. The task holds its pool and nothing else.
@@ -15,13 +15,9 @@ abstract contract Rewards is TaskState {
     /// @param index the leaf's place.
     /// @param count leaves under the root.
     /// @param proof sibling hashes, from the leaf up. The leaf is account (20 bytes), cumulative (32 bytes).
-    function claim(
-        address account,
-        uint256 cumulative,
-        uint256 index,
-        uint256 count,
-        bytes32[] calldata proof
-    ) external {
+    function claim(address account, uint256 cumulative, uint256 index, uint256 count, bytes32[] calldata proof)
+        external
+    {
         bytes32 root = _outcomes[_final(_slot.unpack())].payoutRoot;
         bytes32 leaf = Merkle.leaf(abi.encodePacked(account, cumulative));
         if (!Merkle.verify(root, leaf, index, count, proof)) revert BadProof(account, root);
@@ -48,7 +44,7 @@ abstract contract Rewards is TaskState {
     }
 
     function _pay(address account, uint256 amount) private {
-        (bool paid, ) = account.call{value: amount}("");
+        (bool paid,) = account.call{value: amount}("");
         if (!paid) revert TransferFailed(account, amount);
     }
 }

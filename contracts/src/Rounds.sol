@@ -4,10 +4,10 @@ pragma solidity 0.8.37;
 import {Bitmap} from "./Bitmap.sol";
 import {CloneSettings} from "./CloneSettings.sol";
 import {Committee} from "./Committee.sol";
-import {Shuffle} from "./Shuffle.sol";
-import {TaskFlow} from "./TaskFlow.sol";
 import {ParticipantWord, Record} from "./Participant.sol";
+import {Shuffle} from "./Shuffle.sol";
 import {Slot, SlotWord} from "./Slot.sol";
+import {TaskFlow} from "./TaskFlow.sol";
 import {Aggregate, Book, EndReason, Frozen, Outcome, Params, Phase, Position, Settings} from "./TaskTypes.sol";
 
 /// @title A round: commit, freeze, propose, finalise.
@@ -41,21 +41,13 @@ abstract contract Rounds is TaskFlow, Committee {
         ParticipantWord who = record.participant;
         if (!who.isEligible(opening, state.freshEpoch())) revert NotEligible(msg.sender, opening);
         if (who.committedOpening() == opening) revert AlreadyCommitted(msg.sender, opening);
-        if (generation != who.generation() + 1) revert StaleGeneration(generation, who.generation() + 1);
+        if (generation != who.nextGeneration()) revert StaleGeneration(generation, who.nextGeneration());
 
-        state = state.plusCommit(who.readyOpening() == opening + 1 ? 0 : 1);
+        state = state.plusCommit(who.isReadyAfter(opening) ? 0 : 1);
         record.participant = who.plusCommit(opening, generation);
         record.commitment = keccak256(
             abi.encode(
-                block.chainid,
-                address(this),
-                round,
-                attempt,
-                msg.sender,
-                updateRoot,
-                seedsRoot,
-                bundle,
-                dataRoot
+                block.chainid, address(this), round, attempt, msg.sender, updateRoot, seedsRoot, bundle, dataRoot
             )
         );
         emit UpdateCommitted(
@@ -99,7 +91,8 @@ abstract contract Rounds is TaskFlow, Committee {
             revert SurvivorsOutOfRange(members, params.minSurvivors, state.committed);
         }
         disputes.requirePairs();
-        bytes memory signers = _requireQuorum(state, _survivorsDigest(state, survivors, disputes), positions, signatures);
+        bytes memory signers =
+            _requireQuorum(state, _survivorsDigest(state, survivors, disputes), positions, signatures);
 
         Frozen memory set = Frozen({
             survivors: bytes20(sha256(survivors)),
@@ -113,14 +106,7 @@ abstract contract Rounds is TaskFlow, Committee {
         _frozen = set;
         _slot = state.pack();
         emit SurvivorsFrozen(
-            state.round,
-            state.attempt,
-            survivors,
-            disputes,
-            signers,
-            set.beaconBlock,
-            set.aggregateFrom,
-            set.stallAt
+            state.round, state.attempt, survivors, disputes, signers, set.beaconBlock, set.aggregateFrom, set.stallAt
         );
     }
 
@@ -190,14 +176,13 @@ abstract contract Rounds is TaskFlow, Committee {
         _slot = state.pack();
     }
 
-    /// @dev The caller's rank, drawn from a block after the freeze and the frozen set. Where that block's hash is out of
-    /// reach (256 blocks) any eligible participant may propose, in the place of the rank whose turn it is.
-    function _requireTurn(
-        Slot memory state,
-        Position position,
-        bytes calldata survivors,
-        uint32 rankSeconds
-    ) private view returns (uint16 rank) {
+    /// @dev The caller's rank, drawn from a block after the freeze and the frozen set. Where that block's hash is out
+    /// of reach (256 blocks) any eligible participant may propose, in the place of the rank whose turn it is.
+    function _requireTurn(Slot memory state, Position position, bytes calldata survivors, uint32 rankSeconds)
+        private
+        view
+        returns (uint16 rank)
+    {
         Frozen memory set = _frozen;
         if (block.number <= set.beaconBlock) revert BeaconPending(set.beaconBlock);
         bytes32 digest = sha256(survivors);

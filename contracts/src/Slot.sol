@@ -102,6 +102,8 @@ library SlotCodec {
     /// @notice With one more commit, and `ready` more participants with keys for the next opening.
     /// @dev Neither count passes the 1,024 seats, so no sum carries into the next field.
     function plusCommit(SlotWord word, uint256 ready) internal pure returns (SlotWord) {
-        return SlotWord.wrap(SlotWord.unwrap(word) + (1 << 192) + (ready << 208));
+        unchecked {
+            return SlotWord.wrap(SlotWord.unwrap(word) + (1 << 192) + (ready << 208));
+        }
     }
 }

@@ -31,6 +31,7 @@ contract StakeVault {
     /// @notice The receiver refused the payment.
     error TransferFailed(address account, uint256 amount);
 
+    /// @notice Who may lock and release.
     TaskList public immutable TASKS;
     mapping(address account => Stake) private _stakes;
 
@@ -65,7 +66,7 @@ contract StakeVault {
         if (stake.free < amount) revert StakeTooLow(stake.free, amount);
         stake.free -= amount;
         emit Withdrawn(msg.sender, amount);
-        (bool paid, ) = msg.sender.call{value: amount}("");
+        (bool paid,) = msg.sender.call{value: amount}("");
         if (!paid) revert TransferFailed(msg.sender, amount);
     }
 

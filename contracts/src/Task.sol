@@ -6,9 +6,9 @@ import {Enrolment} from "./Enrolment.sol";
 import {Merkle} from "./Merkle.sol";
 import {Rewards} from "./Rewards.sol";
 import {Rounds} from "./Rounds.sol";
+import {Slot} from "./Slot.sol";
 import {StakeVault} from "./StakeVault.sol";
 import {TaskState} from "./TaskState.sol";
-import {Slot} from "./Slot.sol";
 import {AbortReason, EndReason, Outcome, Phase, Settings} from "./TaskTypes.sol";
 
 /// @title A task: one federated training, from enrolment to payment.

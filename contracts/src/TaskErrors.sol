@@ -36,7 +36,7 @@ interface TaskErrors {
     /// @notice One commit an opening.
     error AlreadyCommitted(address account, uint32 opening);
     /// @notice The commit counter must be one more than the stored one.
-    error StaleGeneration(uint32 have, uint32 need);
+    error StaleGeneration(uint256 have, uint256 need);
 
     /// @notice Not the one encoding of a set of `domain` seats.
     error MalformedBitmap(uint256 length, uint16 domain);

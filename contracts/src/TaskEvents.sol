@@ -23,11 +23,7 @@ interface TaskEvents {
 
     /// @notice A late-comer's keys for `opening`.
     event KeysAdvertised(
-        address indexed participant,
-        Position position,
-        uint32 opening,
-        bytes32 maskKey,
-        bytes32 boxKey
+        address indexed participant, Position position, uint32 opening, bytes32 maskKey, bytes32 boxKey
     );
 
     /// @notice The hash of `beaconBlock` will seed `epoch`.
@@ -57,7 +53,8 @@ interface TaskEvents {
     /// @notice No more commits; the committee freezes the survivors before `freezeBy`.
     event CommitClosed(uint32 round, uint16 attempt, uint16 committed, uint32 freezeBy);
 
-    /// @notice The round's survivors, for ever. `survivors` and `signers` are bitmaps of seats, `disputes` packed pairs.
+    /// @notice The round's survivors, for ever: `survivors` and `signers` are bitmaps of seats, `disputes` packed
+    /// pairs.
     event SurvivorsFrozen(
         uint32 round,
         uint16 attempt,
@@ -83,21 +80,12 @@ interface TaskEvents {
 
     /// @notice No quorum attested in time; ranks from `nextRank` may propose, the first from `aggregateFrom`.
     event ProposalDropped(
-        uint32 round,
-        uint16 attempt,
-        address indexed aggregator,
-        uint16 nextRank,
-        uint32 aggregateFrom
+        uint32 round, uint16 attempt, address indexed aggregator, uint16 nextRank, uint32 aggregateFrom
     );
 
     /// @notice The round's model stands. `attesters` is the bitmap of the seats that signed.
     event RoundFinalized(
-        uint32 round,
-        uint16 attempt,
-        bytes32 baseRoot,
-        bytes32 modelRoot,
-        bytes32 stateRoot,
-        bytes attesters
+        uint32 round, uint16 attempt, bytes32 baseRoot, bytes32 modelRoot, bytes32 stateRoot, bytes attesters
     );
 
     /// @notice An attempt was given up before its survivors were frozen.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {CloneSettings} from "./CloneSettings.sol";
 import {StakeVault, TaskList} from "./StakeVault.sol";
 import {Task} from "./Task.sol";
 import {Params, Settings} from "./TaskTypes.sol";
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title Makes tasks: clones that carry their settings in their code, the reward pool in their balance.
 contract TaskFactory is TaskList {
@@ -14,20 +14,19 @@ contract TaskFactory is TaskList {
     uint256 private constant MAX_PARTICIPANTS = 1024;
     uint256 private constant MAX_SECONDS = 1 << 30; // 34 years: with the time now it fits 32 bits until 2072
 
+    /// @notice Who holds the stakes.
     StakeVault public immutable VAULT;
+    /// @notice What every task is a clone of.
     Task public immutable IMPLEMENTATION;
+    /// @notice Who receives the protocol's share of every pool.
     address public immutable TREASURY;
 
+    /// @inheritdoc TaskList
     mapping(address task => bool) public override isTask;
 
     /// @notice A task began: `terms` is the digest of its terms, `baseRoot` its initial model, `pool` the wei it holds.
     event TaskCreated(
-        address indexed task,
-        address indexed sponsor,
-        bytes32 terms,
-        bytes32 baseRoot,
-        uint256 pool,
-        Params params
+        address indexed task, address indexed sponsor, bytes32 terms, bytes32 baseRoot, uint256 pool, Params params
     );
 
     /// @notice A parameter must be from `low` to `high`.
@@ -48,11 +47,11 @@ contract TaskFactory is TaskList {
     /// @param baseRoot Merkle root of the initial model.
     /// @param params what the task enforces by itself.
     /// @return task the new contract.
-    function createTask(
-        bytes32 terms,
-        bytes32 baseRoot,
-        Params calldata params
-    ) external payable returns (address task) {
+    function createTask(bytes32 terms, bytes32 baseRoot, Params calldata params)
+        external
+        payable
+        returns (address task)
+    {
         _validate(params);
         Settings memory settings = Settings(terms, baseRoot, msg.sender, SafeCast.toUint96(msg.value), params);
         task = Clones.cloneWithImmutableArgs(address(IMPLEMENTATION), CloneSettings.pack(settings), msg.value);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {TaskState} from "./TaskState.sol";
 import {Slot} from "./Slot.sol";
+import {TaskState} from "./TaskState.sol";
 import {AbortReason, EndReason, Outcome, Params, Phase, Settings} from "./TaskTypes.sol";
 
 /// @title A task's transitions. Callers load the slot once, pass it along, and store it once.
@@ -46,7 +46,8 @@ abstract contract TaskFlow is TaskState {
         emit DrawScheduled(state.epoch, state.deadline);
     }
 
-    /// @dev Draws the epoch once its beacon's block is past; a hash that is out of reach (256 blocks) is scheduled anew.
+    /// @dev Draws the epoch once its beacon's block is past; where its hash is out of reach (256 blocks) there is a new
+    /// beacon.
     function _draw(Slot memory state, Settings memory terms) internal {
         uint32 beaconBlock = state.deadline;
         if (block.number <= beaconBlock) revert NothingToDo(state.phase, beaconBlock);

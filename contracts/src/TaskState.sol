@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {CloneSettings} from "./CloneSettings.sol";
+import {Participant, Record} from "./Participant.sol";
+import {Slot, SlotWord} from "./Slot.sol";
 import {StakeVault} from "./StakeVault.sol";
 import {TaskErrors} from "./TaskErrors.sol";
 import {TaskEvents} from "./TaskEvents.sol";
-import {Participant, Record} from "./Participant.sol";
-import {Slot, SlotWord} from "./Slot.sol";
 import {Book, Frozen, Outcome, Phase, Position, Seat, Settings} from "./TaskTypes.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 /// @title What a task stores, and how to look at it.
 abstract contract TaskState is EIP712, TaskEvents, TaskErrors {
+    /// @notice Who makes tasks.
     address public immutable FACTORY;
+    /// @notice Who holds the stakes.
     StakeVault public immutable VAULT;
 
     SlotWord internal _slot;

@@ -71,6 +71,7 @@ KNOWN_ERRORS = (
     ("foedus.protocol.ports", "BlobMissing"),
     ("foedus.protocol.ports", "BlobCorrupt"),
     ("foedus.protocol.ports", "BlobTooLarge"),
+    ("foedus.protocol.task", "ImpossibleEvent"),
     ("foedus.protocol.terms", "InvalidTerms"),
     ("foedus.simulation.simulate", "CannotSimulate"),
 )

@@ -25,7 +25,7 @@ from foedus.node.cli.sessions import open_store
 from foedus.node.cli.tasks import TaskAddress
 from foedus.node.errors import NodeError
 from foedus.node.settlement import payout_rule
-from foedus.protocol.ids import Cid, Hash32
+from foedus.protocol.ids import Hash32
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobStore
 from foedus.protocol.terms import InvalidTerms
 
@@ -53,13 +53,13 @@ def audit(
                 try:
                     terms, _ = await load_terms(blobs, state)
                 except (BlobMissing, BlobCorrupt, InvalidTerms, NodeError):
-                    payouts, initial = None, Cid("")
+                    payouts = None
                 else:
-                    payouts, initial = payout_rule(terms, treasury), Cid(terms.model_cid)
+                    payouts = payout_rule(terms, treasury)
                 quiet = cli.json or not cli.console.is_terminal
                 with Progress(console=cli.console, transient=True, disable=quiet) as bar:
                     bar.add_task(f"auditing {len(state.finished)} rounds", total=None)
-                    return await audit_task(entries, blobs, genesis, book.chain_id, initial, payouts)
+                    return await audit_task(entries, blobs, genesis, book.chain_id, payouts)
 
     report = asyncio.run(work())
     if cli.json:

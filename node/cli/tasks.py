@@ -14,12 +14,11 @@ from rich.table import Table
 from foedus.aggregator.keys import RoundKeys
 from foedus.contracts import calls
 from foedus.contracts.ledger import Ledger
-from foedus.learning.app import app_digest
+from foedus.learning.app import app_digest, require_approved
 from foedus.learning.disclosure import warnings
-from foedus.learning.errors import AppNotApproved
 from foedus.network.cid import cid_of
 from foedus.network.store import BlockStore
-from foedus.node.bench import load_terms
+from foedus.node.bench import TASK_LABEL, load_terms
 from foedus.node.chain import find_task, read_task
 from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.money import ether
@@ -59,7 +58,7 @@ def create_(
         local = BlockStore(cli.home.store, cli.config().store_bytes)
         try:
             for blob in (terms.to_bytes(), built.manifest.to_bytes(), built.initial_model):
-                await local.put(blob, "task")
+                await local.put(blob, TASK_LABEL)
         finally:
             await local.close()
         async with open_ledger(cli, signer) as ledger:
@@ -152,8 +151,7 @@ def join(
             _, event = await find_task(ledger, task)
             async with open_store(cli, ledger) as store:
                 terms, _ = await load_terms(store, create(event))
-            if digest != terms.app:
-                raise AppNotApproved(f"{app} has digest {digest}, the terms name {terms.app}: get the sponsor's app")
+            require_approved(digest, terms.app, (digest,))
             for line in warnings(terms):
                 cli.note(f"• {line}")
             cli.confirm(f"Join {terms.name!r} with a stake of {ether(terms.params.stake)}, and run {app}?", yes=yes)

@@ -146,12 +146,12 @@ async def _watch(cli: Cli, network: LocalNetwork, task: Address, show: Show) -> 
 
 
 def _stage(network: LocalNetwork, victim: LocalNode, state: Task, show: Show) -> None:
-    """The crash: right after the victim has committed; and its return, two rounds later."""
+    """The crash: once the victim's update is frozen in, before it reveals; and its return, two rounds later."""
     round_ = state.round
     if round_ is None:
         return
-    position = round_.position_of(victim.account)
-    if state.next_round == KILL_IN_ROUND and victim.process is not None and position in round_.commitments:
+    frozen = state.phase is Phase.AGGREGATE and round_.position_of(victim.account) in round_.survivors
+    if state.next_round == KILL_IN_ROUND and victim.process is not None and frozen:
         network.kill(victim)
         show.news = f"{victim.home.root.name} was killed in the middle of round {KILL_IN_ROUND}"
     if state.next_round == RESTART_IN_ROUND and victim.process is None:

@@ -254,7 +254,7 @@ class Chain:
         self.base = make_base(self.generator)
         root = vector_root(lanes_to_bytes(self.base))
         self.initial = self.blobs.keep(lanes_to_bytes(self.base))
-        self.terms = make_terms(members, model=root.hex(), **settings)
+        self.terms = make_terms(members, model=root.hex(), model_cid=self.initial, **settings)
         self.blobs.keep(self.terms.to_bytes())
         self.blobs.keep(make_manifest().to_bytes())
         self.entries: list[Logged] = []
@@ -362,7 +362,7 @@ class Chain:
     def audit(self, **options: object) -> Report:
         """The auditor's report, run to its end."""
         return asyncio.run(
-            audit_task(self.entries, self.blobs, ZERO32, CHAIN_ID, self.initial, **options)  # type: ignore[arg-type]
+            audit_task(self.entries, self.blobs, ZERO32, CHAIN_ID, **options)  # type: ignore[arg-type]
         )
 
 

@@ -6,6 +6,7 @@ Synchronous and direct: a transaction is one call to the chain's own wallet, wit
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -17,14 +18,14 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from foedus.contracts import calls
-from foedus.contracts.bindings import checksum, decode, decode_result, decode_revert, encode
+from foedus.contracts.bindings import artifact, checksum, decode, decode_result, decode_revert, encode
 from foedus.contracts.calls import Call
 from foedus.contracts.deploy import deploy
 from foedus.contracts.deployment import Deployment
 from foedus.contracts.signatures import SigningDomain, proposal_hash, sign_attestation, sign_survivors
 from foedus.node.devnet.accounts import dev_accounts
 from foedus.protocol.bitmap import to_bitmap
-from foedus.protocol.events import Aggregate, Event, Phase, TaskCreated
+from foedus.protocol.events import Aggregate, AggregateProposed, Event, Phase, TaskCreated
 from foedus.protocol.groups import aggregator_seed, in_committee, shuffle, threshold
 from foedus.protocol.ids import Address, Attempt, Hash32, Position, PublicKey, RoundNumber, Wei
 from foedus.protocol.terms import Params
@@ -132,11 +133,13 @@ class World:
         )
 
     def receipt(self, transaction: str) -> dict[str, Any]:
-        """The receipt of a transaction that is in a block already."""
-        for _ in range(200):
+        """The receipt of a transaction that goes into a block at once."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
             found: dict[str, Any] | None = self.rpc("eth_getTransactionReceipt", transaction)
             if found is not None:
                 return found
+            time.sleep(0.005)
         raise AssertionError(f"{transaction} is not mined")
 
     def view(self, contract: str, address: Address, function: str, *arguments: object) -> Any:
@@ -287,17 +290,15 @@ class Stage:
         """Some members' signatures for a freeze."""
         slot = self.slot
         marks = (self.domain_of_signatures, RoundNumber(slot["round"]), Attempt(slot["attempt"]))
-        return [
-            (self.position(m), sign_survivors(self.members[m], *marks, survivors, disputes)) for m in signers
-        ]
+        return [(self.position(m), sign_survivors(self.members[m], *marks, survivors, disputes)) for m in signers]
 
-    def freeze(
-        self, members: Iterable[int], signers: Iterable[int] | None = None, disputes: bytes = b""
-    ) -> Mined:
+    def freeze(self, members: Iterable[int], signers: Iterable[int] | None = None, disputes: bytes = b"") -> Mined:
         """Freeze some members, signed by a quorum of the committee or by `signers`."""
         survivors = self.survivors(members)
         chosen = list(self.committee()[: self.quorum] if signers is None else signers)
-        return self.act(calls.freeze(self.task, survivors, disputes, self.freeze_signatures(chosen, survivors, disputes)))
+        return self.act(
+            calls.freeze(self.task, survivors, disputes, self.freeze_signatures(chosen, survivors, disputes))
+        )
 
     def aggregate(self, **changes: Any) -> Aggregate:
         """A made-up outcome of the round."""
@@ -306,23 +307,21 @@ class Stage:
         roots = [digest(word, *marks) for word in ("sum", "unmask", "state", "model", "payout", "manifest")]
         return replace(Aggregate(*roots, self.payouts, 3, b"\x01", b""), **changes)
 
+    def rank(self, member: int, survivors: bytes) -> int:
+        """A member's rank among the frozen round's aggregators; needs the beacon's block."""
+        return shuffle(self._aggregators(survivors), self.position(member), self.slot["domain"])
+
     def ranking(self, survivors: bytes) -> list[int]:
         """The eligible members in the order in which they may propose, from the rank whose turn it is."""
-        slot = self.slot
-        block = _fields("frozen", self.view("frozen"))["beaconBlock"]
-        beacon = Hash32(bytes.fromhex(self.world.rpc("eth_getBlockByNumber", hex(block), False)["hash"][2:]))
-        seed = aggregator_seed(beacon, Hash32(self.view("epochSeed")), survivors)
-        domain, first = slot["domain"], slot["nextRank"]
+        slot, seed = self.slot, self._aggregators(survivors)
         eligible = [m for m in range(len(self.members)) if self.view("isEligible", self.members[m].address)]
-        return sorted(eligible, key=lambda m: (shuffle(seed, self.position(m), domain) - first) % domain)
+        places = {m: shuffle(seed, self.position(m), slot["domain"]) for m in eligible}
+        return sorted(eligible, key=lambda m: (places[m] - slot["nextRank"]) % slot["domain"])
 
-    def rank(self, member: int, survivors: bytes) -> int:
-        """A member's rank, as the contract draws it."""
-        order = (shuffle, aggregator_seed)
+    def _aggregators(self, survivors: bytes) -> Hash32:
         block = _fields("frozen", self.view("frozen"))["beaconBlock"]
         beacon = Hash32(bytes.fromhex(self.world.rpc("eth_getBlockByNumber", hex(block), False)["hash"][2:]))
-        seed = order[1](beacon, Hash32(self.view("epochSeed")), survivors)
-        return order[0](seed, self.position(member), self.slot["domain"])
+        return aggregator_seed(beacon, Hash32(self.view("epochSeed")), survivors)
 
     def propose(self, survivors: bytes, aggregate: Aggregate | None = None, member: int | None = None) -> Mined:
         """The member whose turn is first, or `member`, proposes, when ranks enough may."""
@@ -357,16 +356,13 @@ class Stage:
         survivors = self.survivors(members)
         aggregate = self.aggregate(**changes)
         proposed = self.propose(survivors, aggregate)
-        aggregator = next(event.aggregator for event in proposed.events if hasattr(event, "aggregator"))
-        final = self.finalize(aggregator, aggregate)
+        final = self.finalize(proposed.event(AggregateProposed).aggregator, aggregate)
         self.payouts = aggregate.payout_total
         named = {f"commit_{n}": mined for n, mined in enumerate(commits)}
         return named | {"freeze": frozen, "propose": proposed, "finalize": final}
 
 
 def _fields(function: str, values: Sequence[Any]) -> dict[str, Any]:
-    from foedus.contracts.bindings import artifact
-
     entry = next(item for item in artifact("Task")["abi"] if item.get("name") == function)
     names = (part["name"] for part in entry["outputs"][0]["components"])
     return dict(zip(names, values, strict=True))

@@ -28,7 +28,7 @@ def test_an_app_must_be_the_tasks_and_the_operators() -> None:
     require_approved(one, one, {one})
     with pytest.raises(AppNotApproved, match="get the app that the sponsor published"):
         require_approved(one, other, {one, other})
-    with pytest.raises(AppNotApproved, match="foedus app approve 1111"):
+    with pytest.raises(AppNotApproved, match="foedus task join"):
         require_approved(one, one, {other})
 
 

@@ -34,16 +34,14 @@ def test_one_network_finds_itself_and_no_other(eventually: Eventually) -> None:
             for name in found
         }
         try:
-            for node in nodes.values():
-                await node.start(LOOPBACK)
+            await asyncio.gather(*(node.start(LOOPBACK) for node in nodes.values()))
             await eventually(lambda: found["a"] and found["b"], 20)
             await asyncio.sleep(0.5)
             assert set(found["a"]) == {addresses["b"]}
             assert set(found["b"]) == {addresses["a"]}
             assert found["other"] == []
         finally:
-            for node in nodes.values():
-                await node.stop()
+            await asyncio.gather(*(node.stop() for node in nodes.values()))
 
     asyncio.run(main())
 
@@ -53,12 +51,10 @@ def test_hosts_that_discover_each_other_connect(eventually: Eventually) -> None:
         async with await Host.start(generate_secret()) as one, await Host.start(generate_secret()) as two:
             nodes = [LocalDiscovery("5-00", host.addresses, host.add_peer) for host in (one, two)]
             try:
-                for node in nodes:
-                    await node.start(LOOPBACK)
+                await asyncio.gather(*(node.start(LOOPBACK) for node in nodes))
                 await eventually(lambda: one.connected() == {two.peer_id}, 20)
             finally:
-                for node in nodes:
-                    await node.stop()
+                await asyncio.gather(*(node.stop() for node in nodes))
 
     asyncio.run(main())
 

@@ -115,6 +115,21 @@ def test_a_body_that_fails_is_heard_at_once_or_later() -> None:
     asyncio.run(main())
 
 
+def test_a_start_that_is_cancelled_leaves_no_thread() -> None:
+    async def never_ready(ready: Callable[[], None]) -> None:
+        await trio.sleep_forever()
+
+    async def main() -> None:
+        before = threading.active_count()
+        for wait in (0.0, 0.05):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(Portal.open(never_ready), wait)
+        names = [thread.name for thread in threading.enumerate()]
+        assert names.count("foedus-network") == 0, before
+
+    asyncio.run(main())
+
+
 def test_a_dropped_loop_does_not_hang_the_thread() -> None:
     async def main() -> threading.Thread:
         portal = await Portal.open(_body)

@@ -1,0 +1,93 @@
+"""Two chains with the contracts on them: anvil, and the embedded one. Most tests need only the faster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from foedus.contracts.compile import MODULES, compile_sources
+from foedus.node.devnet.processes import start_anvil_process, start_chain_process
+from tests.contracts.actors import ETHER, Stage, World
+
+ANVIL = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
+ACCOUNTS = 41
+HARNESS = Path(__file__).with_name("harness") / "Harness.sol"
+
+
+@pytest.fixture(scope="session")
+def anvil() -> Iterator[World]:
+    """Anvil, a block a transaction."""
+    if not ANVIL.exists():
+        pytest.skip(f"{ANVIL} is missing: run `npm ci` in contracts/")
+    with start_anvil_process(ANVIL, accounts=ACCOUNTS) as chain:
+        yield _furnish(chain.url, "anvil")
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The embedded chain, blocks with transactions only."""
+    folder: Path = tmp_path_factory.mktemp("chain")
+    with start_chain_process(folder, block_time=0, accounts=ACCOUNTS) as chain:
+        yield _furnish(chain.url, "embedded")
+
+
+@pytest.fixture(params=["anvil", "embedded"])
+def chain(request: pytest.FixtureRequest) -> World:
+    """Each of the chains."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, World)
+    return found
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> World:
+    """One chain: anvil, or the embedded one where it is not installed."""
+    found = request.getfixturevalue("anvil" if ANVIL.exists() else "embedded")
+    assert isinstance(found, World)
+    return found
+
+
+@pytest.fixture(scope="session")
+def harness() -> dict[str, str]:
+    """The creation code of each contract that only tests use, by name."""
+    if not (MODULES / "solc").is_dir():
+        pytest.skip("needs the compiler: run `npm ci` in contracts/")
+    made = compile_sources({"test/Harness.sol": HARNESS.read_text()})["contracts"]["test/Harness.sol"]
+    return {name: "0x" + contract["evm"]["bytecode"]["object"] for name, contract in made.items()}
+
+
+@pytest.fixture
+def stage(world: World) -> Stage:
+    """A new task of five members, nobody joined."""
+    return world.create(world.accounts[:5])
+
+
+@pytest.fixture
+def opened(stage: Stage) -> Stage:
+    """Five members joined, the first round open for commits."""
+    stage.join(0, 1, 2, 3, 4)
+    stage.draw()
+    return stage
+
+
+@pytest.fixture
+def committed(opened: Stage) -> Stage:
+    """All five committed: FREEZE."""
+    opened.commit(0, 1, 2, 3, 4)
+    return opened
+
+
+@pytest.fixture
+def frozen(committed: Stage) -> Stage:
+    """All five survive: AGGREGATE, past the beacon."""
+    committed.freeze(range(5))
+    committed.world.mine(2)
+    return committed
+
+
+def _furnish(url: str, kind: str) -> World:
+    world = World.open(url, kind, ACCOUNTS)
+    world.deposit(world.accounts[:-1], ETHER)
+    return world
