@@ -77,13 +77,14 @@ def curve(name: str, rows: Sequence[tuple[int, float | None]]) -> Curve:
 
 
 def _levels(low: float, high: float) -> list[float]:
-    """Three to six round values, evenly spaced, that enclose both."""
-    if high - low < 1e-12:
-        margin = abs(high) * 0.1 or 0.5
+    """Round values, evenly spaced, that enclose both; values that hardly differ are not blown up."""
+    size = max(abs(low), abs(high))
+    if high - low < max(1e-9, 1e-6 * size):
+        margin = max(0.1 * size, 1e-3)
         low, high = low - margin, high + margin
     rough = (high - low) / 4
     magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(size * magnitude for size in (1, 2, 2.5, 5, 10) if size * magnitude >= rough)
+    step = next(unit * magnitude for unit in (1, 2, 2.5, 5, 10, 20) if unit * magnitude >= rough)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(at * step, 12) for at in range(first, last + 1)]
 

@@ -57,7 +57,7 @@ class Service:
         self._fault = "the chain has not been read yet"
         self._read_at = time.monotonic()
         self._version = 1
-        self._read = asyncio.Event()
+        self._asked = asyncio.Event()
 
     @property
     def health(self) -> Health:
@@ -76,8 +76,8 @@ class Service:
                     job.cancel()
 
     async def settled(self) -> None:
-        """Return once the chain was read for the first time."""
-        await self._read.wait()
+        """Return once the chain was asked for the first time, whether or not it answered."""
+        await self._asked.wait()
 
     def followed(self, task: Address) -> Followed | None:
         """A task as it was last read."""
@@ -114,6 +114,7 @@ class Service:
                 if self._fault != str(error):
                     self._fault = str(error)
                     self._change()
+                self._asked.set()
             await asyncio.sleep(self._poll_seconds)
 
     def _take(self, snapshot: Snapshot) -> None:
@@ -122,7 +123,7 @@ class Service:
         if self._fault or before is None or before.tasks != snapshot.tasks:
             self._change()
         self._fault = ""
-        self._read.set()
+        self._asked.set()
         if self._watch:
             self.verifier.request_watched()
 

@@ -28,6 +28,7 @@ from foedus.network.host import Host
 from foedus.network.netstore import NetworkStore
 from foedus.node.errors import NodeError, StaleBackup
 from foedus.node.guard import JournalGuard
+from foedus.node.hints import Hints
 from foedus.node.journal import Enrolment, Journal, Sent
 from foedus.node.peers import PeerBook
 from foedus.node.reveals import RevealServer
@@ -116,6 +117,7 @@ class Bench:
     journal: Journal
     board: Noticeboard
     reveals: RevealServer
+    hints: Hints
     peers: PeerBook
     signer: LocalAccount
     treasury: Address
@@ -210,7 +212,9 @@ class Bench:
 
     async def _deliver(self, made: SignedCall) -> Receipt:
         await self.ledger.broadcast(made)
-        return await self.ledger.wait(made.hash, RECEIPT_SECONDS)
+        receipt = await self.ledger.wait(made.hash, RECEIPT_SECONDS)
+        await self.hints.tell(self.task)
+        return receipt
 
 
 def key_slot(member: Participant, opening: Opening) -> Opening:

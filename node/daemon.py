@@ -20,6 +20,7 @@ from foedus.contracts.errors import ChainUnreachable
 from foedus.contracts.ledger import Ledger
 from foedus.network.discovery import LocalDiscovery, bootstrap, network_id
 from foedus.network.host import Host
+from foedus.network.identity import Domain, serve_record, sign
 from foedus.network.netstore import NetworkStore
 from foedus.network.store import BlockStore
 from foedus.node.bench import Bench, keep_terms, load_terms
@@ -27,13 +28,14 @@ from foedus.node.chain import find_task, treasury_of
 from foedus.node.config import Config
 from foedus.node.follower import Follower
 from foedus.node.guard import JournalGuard
+from foedus.node.hints import Hints
 from foedus.node.home import Home
 from foedus.node.journal import Enrolment, Journal
 from foedus.node.peers import PeerBook
 from foedus.node.reveals import RevealServer
 from foedus.node.runner import TaskRunner
 from foedus.node.words import Noticeboard
-from foedus.protocol.ids import Address, Hash32
+from foedus.protocol.ids import Address, Hash32, Timestamp
 from foedus.protocol.ports import BlobMissing
 from foedus.protocol.task import create
 
@@ -57,6 +59,7 @@ class Daemon:
     journal: Journal
     board: Noticeboard
     reveals: RevealServer
+    hints: Hints
     peers: PeerBook
     treasury: Address
     runners: dict[Address, TaskRunner]
@@ -67,8 +70,8 @@ class Daemon:
         await self._announce()
         async with asyncio.TaskGroup() as group:
             loops = [
-                group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh)),
-                group.create_task(self._every(self.config.poll_seconds, self._look)),
+                group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh, asyncio.sleep)),
+                group.create_task(self._every(self.config.poll_seconds, self._look, self.hints.wait)),
             ]
             await stop.wait()
             log.info("draining")
@@ -77,6 +80,7 @@ class Daemon:
         for runner in self.runners.values():
             await runner.drain(DRAIN_SECONDS)
         self.board.close()
+        self.peers.close()
 
     async def _announce(self) -> None:
         """Say in the registry where this node is, unless it says so already."""
@@ -88,7 +92,9 @@ class Daemon:
             )
             log.info("announced", account=me, peer=self.host.peer_id, gas=receipt.gas_used)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(
+        self, seconds: float, work: Callable[[], Awaitable[None]], pause_for: Callable[[float], Awaitable[None]]
+    ) -> None:
         """Repeat; while the chain cannot be reached, say so once and wait longer and longer."""
         pause = seconds
         while True:
@@ -102,7 +108,9 @@ class Daemon:
                     log.warning("waiting for the chain", rpc=self.config.rpc, error=str(error))
                 pause, self.waiting = min(2 * pause, LONGEST_WAIT), str(error)
                 self._write_status()
-            await asyncio.sleep(pause)
+            except Exception:
+                log.exception("unexpected")
+            await pause_for(pause)
 
     async def _look(self) -> None:
         for enrolment in self.journal.enrolments():
@@ -128,6 +136,7 @@ class Daemon:
             journal=self.journal,
             board=self.board,
             reveals=self.reveals,
+            hints=self.hints,
             peers=self.peers,
             signer=self.signer,
             treasury=self.treasury,
@@ -186,12 +195,16 @@ async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asy
         host = await stack.enter_async_context(await Host.start(home.node_key.read_bytes(), config.listen))
         local = BlockStore(home.store, config.store_bytes)
         stack.push_async_callback(local.close)
+        network = network_id(deployment.chain_id, Hash32(bytes.fromhex(deployment.genesis.removeprefix("0x"))))
+        here, now = Domain(deployment.chain_id, deployment.registry), Timestamp(int(time.time()))
+        serve_record(host, sign(here, host.peer_id, bytes(signer.key), now, host.addresses))
         bootstrap(config.bootstrap, host.add_peer)
         if config.mdns:
-            genesis = Hash32(bytes.fromhex(deployment.genesis.removeprefix("0x")))
-            nearby = LocalDiscovery(network_id(deployment.chain_id, genesis), host.addresses, host.add_peer)
+            nearby = LocalDiscovery(network, host.addresses, host.add_peer)
             await nearby.start()
             stack.push_async_callback(nearby.stop)
+        hints = Hints(host, network)
+        await hints.start()
         daemon = Daemon(
             home=home,
             config=config,
@@ -202,6 +215,7 @@ async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asy
             journal=journal,
             board=Noticeboard(host),
             reveals=RevealServer(host),
+            hints=hints,
             peers=PeerBook(host, ledger, Address(signer.address)),
             treasury=await treasury_of(ledger),
             runners={},

@@ -1,38 +1,49 @@
-"""Which peer is which account: the on-chain registry, read again as it grows, and every address in it kept dialled."""
+"""Which peer is which account: where the on-chain registry says it is, once the peer itself has proven it.
+
+The registry's addresses are dialled. A peer counts as an account's only when it shows that account's signature over its
+peer id: otherwise an account could name somebody else's peer as its own, and have that peer blamed for its silence.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import structlog
 
 from foedus.contracts.ledger import Ledger
-from foedus.network.errors import BadAddress
+from foedus.network.errors import BadAddress, NetworkError
 from foedus.network.host import Host
+from foedus.network.identity import Domain, NodeRecord, request_record
 from foedus.protocol.ids import Address, PeerId
 
 log = structlog.get_logger(__name__)
 
+MAX_PEERS = 4096
+
 
 class PeerBook:
-    """The registry's latest announcement of every account but one's own."""
+    """The peers that have proven an account, and the addresses that the registry names."""
 
     def __init__(self, host: Host, ledger: Ledger, me: Address) -> None:
         self._host, self._ledger, self._me = host, ledger, me
-        self._peers: dict[Address, PeerId] = {}
+        self._domain = Domain(ledger.deployment.chain_id, ledger.deployment.registry)
         self._dialled: set[str] = set()
+        self._asking: dict[PeerId, asyncio.Task[None]] = {}
+        self._proven: set[PeerId] = set()
+        self._records: dict[Address, NodeRecord] = {}
 
     async def refresh(self) -> None:
-        """Read the registry and dial what is new."""
+        """Read the registry, dial what is new, and ask new connections who they are."""
         for account, announced in (await self._ledger.nodes()).items():
-            if account == self._me:
-                continue
-            for address in announced.addresses:
-                self._dial(account, address)
-            self._peers[account] = PeerId(announced.peer_id)
+            if account != self._me:
+                for address in announced.addresses:
+                    self._dial(account, address)
+        for peer in self._host.connected() - self._proven - self._asking.keys():
+            self._asking[peer] = asyncio.create_task(self._ask(peer))
 
     def _dial(self, account: Address, address: str) -> None:
-        if address in self._dialled:
+        if address in self._dialled or len(self._dialled) >= MAX_PEERS:
             return
         self._dialled.add(address)
         try:
@@ -40,11 +51,29 @@ class PeerBook:
         except BadAddress as error:
             log.warning("address refused", account=account, error=str(error))
 
+    async def _ask(self, peer: PeerId) -> None:
+        """Have a peer prove its account; the newest record of an account counts."""
+        try:
+            record = await request_record(self._host, peer, self._domain)
+            known = self._records.get(record.account)
+            if known is None or known.issued_at <= record.issued_at:
+                self._records[record.account] = record
+            self._proven.add(peer)
+        except NetworkError as error:
+            log.debug("no record", peer=peer, error=str(error))
+        finally:
+            self._asking.pop(peer, None)
+
     @property
     def known(self) -> int:
-        """How many peers the registry has named."""
-        return len(self._peers)
+        """How many addresses the registry has named."""
+        return len(self._dialled)
 
     def of(self, accounts: Iterable[Address]) -> list[PeerId]:
-        """The known peers of these accounts, in their order."""
-        return [self._peers[account] for account in accounts if account in self._peers]
+        """The proven peers of these accounts, in their order."""
+        return [self._records[account].peer for account in accounts if account in self._records]
+
+    def close(self) -> None:
+        """Stop asking."""
+        for asked in list(self._asking.values()):
+            asked.cancel()

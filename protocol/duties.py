@@ -94,9 +94,10 @@ def aggregator_rank(round_: Round, position: Position, beacon: Hash32) -> int:
     return shuffle(aggregator_seed(beacon, round_.seed, bitmap), position, round_.domain)
 
 
-def allowed_rank(task: Task, round_: Round, now: Timestamp) -> int:
-    """The highest rank that may propose at `now`."""
-    return round_.next_rank + max(0, now - round_.aggregate_from) // task.params.rank_seconds
+def may_propose(task: Task, round_: Round, rank: int, now: Timestamp) -> bool:
+    """Whether a rank's turn has come at `now`: turns go round the circle from `next_rank`, one a rank's interval."""
+    come = max(0, now - round_.aggregate_from) // task.params.rank_seconds
+    return (rank - round_.next_rank) % round_.domain <= come
 
 
 def _poke_is_due(task: Task, me: Address, clock: Clock) -> bool:
@@ -112,7 +113,7 @@ def _poke_is_due(task: Task, me: Address, clock: Clock) -> bool:
 
 
 def _needs_keys(task: Task, member: Participant, round_: Round | None) -> bool:
-    if member.ready_opening == task.opening + 1 or member.ready_epoch == task.epoch + 1:
+    if task.is_eligible(member, Opening(task.opening + 1)) or member.ready_epoch == task.epoch + 1:
         return False
     may_still_commit = task.phase is Phase.COMMIT and round_ is not None and member.position in round_.roster
     return task.phase is not Phase.ENDED and not may_still_commit
@@ -147,7 +148,7 @@ def _round_duties(task: Task, round_: Round, me: Address, clock: Clock) -> list[
                 owed.append(Reveal(number, attempt))
             if clock.beacon is not None:
                 rank = aggregator_rank(round_, position, clock.beacon)
-                if round_.next_rank <= rank <= allowed_rank(task, round_, clock.now):
+                if may_propose(task, round_, rank, clock.now):
                     owed.append(Propose(number, attempt, rank))
             return owed
         case Phase.ATTEST if position in round_.committee and round_.proposal is not None:

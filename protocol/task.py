@@ -171,7 +171,7 @@ class Task:
     @property
     def ready(self) -> int:
         """Participants whose keys serve the next opening; those who joined for the next epoch not counted."""
-        return sum(1 for member in self.participants.values() if member.ready_opening == self.opening + 1)
+        return sum(1 for member in self.participants.values() if self.is_eligible(member, Opening(self.opening + 1)))
 
     @property
     def waiting(self) -> int:
@@ -245,10 +245,16 @@ def _effect(task: Task, event: Event, point: LogPoint) -> Task:
         case ev.KeysAdvertised():
             return _with_participant(task, _rekeyed(task, event))
         case ev.DrawScheduled():
-            return replace(task, deadline=Timestamp(0), beacon_block=event.beacon_block, round=None)
+            return replace(
+                task,
+                deadline=Timestamp(0),
+                beacon_block=event.beacon_block,
+                epoch=event.epoch,
+                epoch_opening=Opening(task.opening + 1),
+                round=None,
+            )
         case ev.EpochDrawn():
-            opening = Opening(task.opening + 1)
-            return replace(task, epoch=event.epoch, domain=event.domain, seed=event.seed, epoch_opening=opening)
+            return replace(task, domain=event.domain, seed=event.seed)
         case ev.RoundOpened():
             return _open(task, event)
         case ev.UpdateCommitted():
@@ -293,6 +299,9 @@ def _open(task: Task, event: ev.RoundOpened) -> Task:
     if event.opening != task.opening + 1 or event.round != task.next_round or frozen:
         raise ImpossibleEvent(f"opening {event.opening} of round {event.round} after opening {task.opening}")
     roster = {m.position: m for m in task.participants.values() if task.is_eligible(m, event.opening)}
+    strangers = [position for position in roster if position >= task.domain]
+    if strangers:
+        raise ImpossibleEvent(f"positions {strangers} of the roster are outside the epoch's {task.domain}")
     if len(roster) != event.eligible:
         raise ImpossibleEvent(f"{len(roster)} eligible participants where the contract counted {event.eligible}")
     severed = frozenset(

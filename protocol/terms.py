@@ -171,7 +171,7 @@ def _validate_params(params: Params) -> None:
         _whole(name, getattr(params, name), 1, 2**16 - 1)
     for item in fields(Params):
         if item.name.endswith("_seconds"):
-            _whole(item.name, getattr(params, item.name), 1, 2**32 - 1)
+            _whole(item.name, getattr(params, item.name), 1, 2**30)
     _whole("max_participants", params.max_participants, 2, MAX_PARTICIPANTS)
     _whole("min_participants", params.min_participants, 2, params.max_participants)
     _whole("min_survivors", params.min_survivors, 2, params.max_participants)
@@ -185,6 +185,9 @@ def _validate(terms: Terms) -> None:
     _require(
         isinstance(terms.name, str) and 0 < len(terms.name) <= 80, "name", terms.name, "must be 1 to 80 characters"
     )
+    redrawn = terms.grouping == "redrawn"
+    need = "groups are redrawn every round exactly where epoch_rounds is 1"
+    _require(terms.params.rounds == 1 or redrawn == (terms.params.epoch_rounds == 1), "grouping", terms.grouping, need)
     for name in ("app", "manifest", "model"):
         value = getattr(terms, name)
         good = isinstance(value, str) and len(value) == 64 and value == value.lower() and _is_hex(value)
@@ -217,7 +220,7 @@ def _validate(terms: Terms) -> None:
     _whole("neighbours", terms.neighbours, 0, terms.group_size)
     _require(terms.neighbours % 2 == 0, "neighbours", terms.neighbours, "must be even")
     _whole("seed", terms.seed, 0, 2**63 - 1)
-    _whole("pool", terms.pool, 0, 2**127)
+    _whole("pool", terms.pool, 0, 2**96 - 1)
     for item in fields(Shares):
         _whole(f"shares.{item.name}", getattr(terms.shares, item.name), 0, 10_000)
     spent = sum(asdict(terms.shares).values())

@@ -16,10 +16,9 @@ from foedus.protocol.events import Aggregate, Phase
 from foedus.protocol.ids import Address, Hash32, Position, Wei
 from tests.agreement.laws import HASHES_IN_REACH
 from tests.agreement.play import POOL, TERMS, Play
-from tests.agreement.words import aggregate_of, commit_call
+from tests.agreement.spoiling import Signed, spoil_frozen, spoil_proposal, spoil_quorum
+from tests.agreement.words import advertise_call, aggregate_of, commit_call, join_call
 from tests.contracts.actors import digest, key
-
-Signed = list[tuple[Position, bytes]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Cast:
         always = (self._join, self._leave, self._advertise, self._poke, self._claim, self._remainder, self._idle)
         if self.play.state.round is None:
             return (*always, self._wrong_phase)
-        return (*always, self._commit, self._freeze, self._propose, self._finalize, self._long_pause)
+        return (*always, self._commit, self._freeze, self._propose, self._finalize)
 
     # Enrolment
 
@@ -93,8 +92,7 @@ class Cast:
         absent = [a for a in self.play.cast if a.address not in self.play.state.participants]
         account = self._pick(absent if absent and not self._spoilt() else self.play.cast)
         consent = digest("other terms") if self._spoilt() else TERMS
-        marks = (account.address, len(self.play.log))
-        self.play.act(calls.join(self.play.address, consent, key(*marks, "mask"), key(*marks, "box")), account)
+        self.play.act(join_call(self.play, Address(account.address), consent), account)
 
     def _leave(self) -> None:
         account = self._pick(self.play.cast if self._spoilt() else self._participants())
@@ -102,11 +100,10 @@ class Cast:
 
     def _advertise(self, account: LocalAccount | None = None) -> None:
         chosen = account or self._pick(self.play.cast if self._spoilt() else self._participants())
-        marks = (chosen.address, self.play.state.opening + 1, len(self.play.log))
-        self.play.act(calls.advertise(self.play.address, key(*marks, "mask"), key(*marks, "box")), chosen)
+        self.play.act(advertise_call(self.play, Address(chosen.address)), chosen)
 
     def _draw(self) -> None:
-        if self._often(0.05):
+        if self._often(0.06):
             self._long_pause()
         elif self.play.seen.head.number <= self.play.state.beacon_block and self._often(0.8):
             self.play.wait(1)
@@ -147,21 +144,12 @@ class Cast:
         disputes = self.random.choice((b"", disputes))
         signed = [(p, self.play.sign_freeze(a, survivors, disputes)) for p, a in self._quorum().items()]
         if self._spoilt():
-            survivors, disputes = self.random.choice(
-                (
-                    (survivors + b"\0", disputes),
-                    (b"\xff" * len(survivors), disputes),
-                    (bytes(len(survivors)), disputes),
-                    (survivors, b"\0\1\0\0"),
-                    (survivors, b"\0"),
-                    (survivors, b"\0\0\0\1\0\0\0\1"),
-                )
-            )
+            survivors, disputes = spoil_frozen(self.random, survivors, disputes)
         self.play.act(calls.freeze(self.play.address, survivors, disputes, self._marred(signed)), self._someone())
 
     def _propose_or_stall(self) -> None:
         """The next in the ranking proposes, sooner or later, or nobody does."""
-        if self._often((1 - self.mood.concord) / 5):
+        if self._often((1 - self.mood.concord) / 3):
             return self._let_pass()
         if self._often(0.03):
             self._long_pause()
@@ -174,9 +162,8 @@ class Cast:
         account = self._pick(self.play.cast) if self._spoilt() else self._whose_turn()
         aggregate, cumulative = self._outcome()
         if self._spoilt():
-            bitmap = self.random.choice((bitmap, bitmap + b"\0"))
-            total = self.random.choice((POOL + 1, self.play.state.payout_total - 1, 0))
-            aggregate = replace(aggregate, payout_total=Wei(max(0, total)))
+            paid = self.play.state.payout_total
+            aggregate, bitmap = spoil_proposal(self.random, aggregate, bitmap, paid, POOL)
         if self.play.act(calls.propose(self.play.address, aggregate, bitmap), account) is None:
             self.play.payouts[aggregate.payout_root] = cumulative
 
@@ -252,8 +239,7 @@ class Cast:
 
     def _long_pause(self) -> None:
         """Until the hashes of the blocks so far are out of reach."""
-        if self._often(0.2):
-            self.play.pass_blocks(HASHES_IN_REACH + 3)
+        self.play.pass_blocks(HASHES_IN_REACH + 3)
 
     # Choices
 
@@ -289,23 +275,7 @@ class Cast:
         return {p: seated[p] for p in sorted(self.random.sample(committee, count))}
 
     def _marred(self, signed: Signed) -> Signed:
-        """The signatures, or something near them that is no quorum's."""
-        if not signed or not self._spoilt():
-            return signed
-        seat, signature = signed[-1]
-        return self.random.choice(
-            (
-                signed[:-1],
-                [*signed, signed[0]],
-                [*signed[:-1], (seat, signature[:64])],
-                [*signed[:-1], (seat, bytes(65))],
-                [*signed[:-1], (Position(seat + 1), signature)],
-                [*signed[:-1], (seat, self._strange(signature))],
-            )
-        )
-
-    def _strange(self, signature: bytes) -> bytes:
-        return bytes([signature[0] ^ 1]) + signature[1:]
+        return spoil_quorum(self.random, signed) if signed and self._spoilt() else signed
 
     def _participants(self) -> list[LocalAccount]:
         found = [a for a in self.play.cast if a.address in self.play.state.participants]

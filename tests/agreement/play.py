@@ -43,6 +43,16 @@ class Tally:
     refusals: Counter[str] = field(default_factory=Counter)
     duties: Counter[str] = field(default_factory=Counter)
 
+    def __str__(self) -> str:
+        edges = (f"{phase.name}-{event.__name__} {count}" for (phase, event), count in self.edges.most_common())
+        rows = (
+            f"{self.plays} plays, {self.actions} actions, {self.dry_runs} dry runs",
+            f"edges: {', '.join(edges)}",
+            f"refusals: {', '.join(f'{name} {count}' for name, count in self.refusals.most_common())}",
+            f"duties: {', '.join(f'{name} {count}' for name, count in self.duties.most_common())}",
+        )
+        return "\n".join(rows)
+
 
 class Play:
     """One task, its cast and what was folded so far. Every step ends with the comparison of fold and contract."""
@@ -58,8 +68,10 @@ class Play:
         self.returned = Wei(0)
         self._commitments: dict[Address, bytes] = {}
         self._blocks: dict[int, Hash32] = {}
+        self._signatures: dict[tuple[object, ...], bytes] = {}
         creation = self._create()
         self.log, self.state = creation[:1], fold(creation[:1])
+        tally.events[type(creation[0].event)] += 1
         self._follow(creation[1:])
         self.seen = self._look()
         self.agree()
@@ -143,15 +155,18 @@ class Play:
 
     def sign_freeze(self, account: LocalAccount, survivors: bytes, disputes: bytes) -> bytes:
         """An account's signature for a freeze of this attempt."""
-        return sign_survivors(account, self._domain, self.round.number, self.round.attempt, survivors, disputes)
+        return self._signed(sign_survivors, account, survivors, disputes)
 
     def sign_proposal(self, account: LocalAccount, proposal: Hash32) -> bytes:
         """An account's signature for a proposal of this attempt."""
-        return sign_attestation(account, self._domain, self.round.number, self.round.attempt, proposal)
+        return self._signed(sign_attestation, account, proposal)
 
-    @property
-    def _domain(self) -> SigningDomain:
-        return SigningDomain(self.world.chain_id, self.address)
+    def _signed(self, sign: Callable[..., bytes], account: LocalAccount, *words: bytes) -> bytes:
+        marks = (self.round.number, self.round.attempt, *words)
+        known = (account.address, *marks)
+        if known not in self._signatures:
+            self._signatures[known] = sign(account, SigningDomain(self.world.chain_id, self.address), *marks)
+        return self._signatures[known]
 
     def _create(self) -> list[Logged]:
         call = calls.create_task(self.world.deployment, TERMS, BASE, self.params, POOL)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from foedus.dashboard.app import create_app
 from foedus.dashboard.blobs import FolderStore
 from foedus.node.devnet.processes import start_chain_process
 from tests.browser.history import Told, tell
+from tests.browser.site import Site
 from tests.contracts.actors import World
 
 ACCOUNTS = 6
 
-Dashboard = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+Dashboard = Callable[..., AbstractContextManager[Site]]
 
 
 @pytest.fixture(scope="session")
@@ -38,17 +37,19 @@ def store(told: Told, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dashboard(told: Told) -> Dashboard:
-    """A dashboard by its HTTP alone; audits run when asked for."""
+    """A dashboard by its HTTP alone; without `watch`, audits run only when asked for."""
 
-    @asynccontextmanager
-    async def start(store: Path = told.store, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-        rpc = options.pop("rpc", told.world.url)
-        options = {"poll_seconds": 0.05, "watch": False, **options}
-        app = create_app(rpc, told.world.deployment, FolderStore(store), **options)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dashboard") as client,
-        ):
-            yield client
+    def start(store: Path = told.store, rpc: str = told.world.url, watch: bool = False) -> Site:
+        app = create_app(rpc, told.world.deployment, FolderStore(store), poll_seconds=0.05, watch=watch)
+        return Site(app)
 
     return start
+
+
+@pytest.fixture(scope="module")
+def site(told: Told) -> Iterator[Site]:
+    """A dashboard that many tests only read from, every round of the played task audited."""
+    app = create_app(told.world.url, told.world.deployment, FolderStore(told.store), poll_seconds=0.05, watch=False)
+    with Site(app) as client:
+        client.audited(told.played)
+        yield client

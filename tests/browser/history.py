@@ -27,7 +27,8 @@ from foedus.protocol.task import Round, Task, fold
 from foedus.protocol.terms import Terms
 from foedus.simulation.attempt import Published, publish
 from foedus.simulation.seating import Seating
-from tests.contracts.actors import PARAMS, TREASURY, Stage, World
+from tests.contracts.actors import PARAMS, Stage, World
+from tests.contracts.chain import TREASURY
 from tests.simulation.toy import ToyClient, ToyTask, toy_task
 
 MEMBERS = 4

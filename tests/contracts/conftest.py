@@ -9,7 +9,8 @@ import pytest
 
 from foedus.contracts.compile import MODULES, compile_sources
 from foedus.node.devnet.processes import start_anvil_process, start_chain_process
-from tests.contracts.actors import ETHER, Stage, World
+from tests.contracts.actors import Stage, World
+from tests.contracts.chain import ETHER
 
 ANVIL = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 ACCOUNTS = 41

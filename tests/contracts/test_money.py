@@ -30,7 +30,8 @@ from foedus.protocol import merkle
 from foedus.protocol.events import NodeAnnounced, Phase, RemainderReturned
 from foedus.protocol.ids import Address, PeerId, Wei
 from foedus.protocol.terms import Params
-from tests.contracts.actors import BASE, ETHER, PARAMS, TERMS, Stage, World
+from tests.contracts.actors import BASE, PARAMS, TERMS, Stage, World
+from tests.contracts.chain import ETHER
 
 
 def stake(world: World, account: str) -> tuple[int, int]:

@@ -30,7 +30,8 @@ from foedus.protocol.events import (
     TaskEnded,
 )
 from foedus.protocol.ids import Wei
-from tests.contracts.actors import ETHER, PARAMS, STAKE, Stage, World, digest, key
+from tests.contracts.actors import PARAMS, STAKE, Stage, World, digest, key
+from tests.contracts.chain import ETHER
 
 
 def stakes(stage: Stage, member: int) -> tuple[int, int]:

@@ -30,7 +30,8 @@ from foedus.contracts.signatures import SigningDomain, proposal_hash, sign_survi
 from foedus.protocol.bitmap import to_pairs
 from foedus.protocol.events import AggregateProposed, Phase, SurvivorsFrozen
 from foedus.protocol.ids import Attempt, Position, RoundNumber, Wei
-from tests.contracts.actors import ETHER, PARAMS, Stage, World, digest
+from tests.contracts.actors import PARAMS, Stage, World, digest
+from tests.contracts.chain import ETHER
 
 
 def test_a_freeze_before_or_after_its_phase_is_refused(opened: Stage) -> None:

@@ -32,7 +32,8 @@ from foedus.protocol.events import (
 )
 from foedus.protocol.groups import threshold
 from foedus.protocol.ids import Hash32, Position, Wei
-from tests.contracts.actors import BASE, ETHER, PARAMS, TERMS, Stage, World, digest
+from tests.contracts.actors import BASE, PARAMS, TERMS, Stage, World, digest
+from tests.contracts.chain import ETHER
 
 
 def test_a_task_of_three_rounds_says_all_that_happens(chain: World) -> None:

@@ -1,0 +1,98 @@
+"""The pages: everything from the chain escaped, nothing inline, usable without sight of colours or a mouse."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.browser.history import HOSTILE, Told
+from tests.browser.site import Site
+
+
+@pytest.fixture
+def paths(site: Site, told: Told) -> list[str]:
+    root = site.get(f"/api/tasks/{told.played}").json()["model_root"]
+    at = f"/tasks/{told.played}"
+    others = [f"/tasks/{task}" for task in (told.enrolling, told.unread)]
+    return ["/", at, f"{at}/rounds/1", f"{at}/rounds/2", f"{at}/models/{root}", *others, "/tasks/none"]
+
+
+class Page(HTMLParser):
+    """What the laws below ask about a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self._inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag == "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.scripts.append(data)
+
+    def all(self, attribute: str) -> list[str]:
+        return [value for _, attrs in self.tags if (value := attrs.get(attribute)) is not None]
+
+
+def test_a_hostile_name_is_text_everywhere(site: Site, told: Told) -> None:
+    for path in ("/", f"/tasks/{told.enrolling}"):
+        text = site.get(path).text
+        assert "<script>alert" not in text
+        assert html.escape(HOSTILE, quote=False)[:20] in text
+
+
+def test_nothing_is_inline_and_nothing_comes_from_elsewhere(site: Site, paths: list[str]) -> None:
+    for path in paths:
+        answer = site.get(path)
+        page = Page(answer.text)
+        assert not "".join(page.scripts).strip()
+        assert not page.all("style")
+        assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+        assert all(link.startswith(("/", "#")) for name in ("href", "src", "action") for link in page.all(name))
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_every_link_leads_somewhere(site: Site, paths: list[str]) -> None:
+    links = {link.split("#")[0] for path in paths for link in Page(site.get(path).text).all("href")} - {""}
+    assert len(links) > 10
+    assert {link: site.get(link).status_code for link in links if site.get(link).status_code != 200} == {}
+
+
+def test_ids_are_unique_and_drawings_have_words(site: Site, paths: list[str]) -> None:
+    for path in paths:
+        page = Page(site.get(path).text)
+        assert len(page.all("id")) == len(set(page.all("id"))), path
+        for tag, attrs in page.tags:
+            if tag == "svg":
+                assert attrs.get("aria-label") or attrs.get("aria-hidden") == "true"
+            if tag == "img":
+                assert "alt" in attrs
+
+
+def test_labels_are_the_words_of_the_field(site: Site, told: Told) -> None:
+    text = site.get(f"/tasks/{told.played}").text + site.get(f"/tasks/{told.played}/rounds/1").text
+    words = ("Task", "Round", "Phase", "Participant", "Survivors", "Aggregate", "Attestation", "Contribution")
+    for word in (*words, "Reward", "Provenance", "SurvivorsFrozen", "RoundFinalized"):
+        assert word in text
+    assert re.search(r"0\.0\d+ ETH", text)
+
+
+def test_an_empty_list_says_what_to_do(site: Site, told: Told) -> None:
+    text = site.get(f"/tasks/{told.enrolling}").text
+    assert "No round has opened yet" in text
+    assert "Nobody has joined yet" in text
+    assert "nothing to audit yet" in text

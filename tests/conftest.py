@@ -1,0 +1,8 @@
+"""Settings for every test: property tests are never timed, and try the same cases each run unless FOEDUS_LONG is set."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("foedus", deadline=None, derandomize="FOEDUS_LONG" not in os.environ)
+settings.load_profile("foedus")
