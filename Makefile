@@ -22,7 +22,7 @@ setup: $(BIN)/foedus-installed
 setup-dev: setup contracts/node_modules/.installed
 
 demo: setup
-	$(BIN)/foedus devnet demo
+	$(BIN)/foedus devnet demo examples/digits/task.toml
 
 lint: setup
 	$(BIN)/ruff check .

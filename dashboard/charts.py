@@ -79,7 +79,7 @@ def curve(name: str, rows: Sequence[tuple[int, float | None]]) -> Curve:
 def _levels(low: float, high: float) -> list[float]:
     """Round values, evenly spaced, that enclose both; values that hardly differ are not blown up."""
     size = max(abs(low), abs(high))
-    if high - low < max(1e-9, 1e-6 * size):
+    if high - low < max(1e-9, 1e-4 * size):
         margin = max(0.1 * size, 1e-3)
         low, high = low - margin, high + margin
     rough = (high - low) / 4

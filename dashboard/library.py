@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from foedus.network.cid import InvalidCid
 from foedus.protocol.cids import block_cid
-from foedus.protocol.ids import Address, Hash32
+from foedus.protocol.ids import Hash32
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobStore, BlobTooLarge
 from foedus.protocol.task import Task
-from foedus.protocol.terms import MAX_TERMS_BYTES, InvalidTerms, Terms
+from foedus.protocol.terms import MAX_TERMS_BYTES, Terms
 
 RETRY_SECONDS = 15.0
 
@@ -46,20 +45,22 @@ class Library:
             due = digest not in self._asked or now - self._asked[digest] >= RETRY_SECONDS
             if due and not isinstance(self._known.get(digest), Terms):
                 self._asked[digest] = now
-                found = await self._fetch(task.address, digest)
+                found = await self._fetch(digest)
                 news = news or found != self._known.get(digest)
                 self._known[digest] = found
         return news
 
-    async def _fetch(self, task: Address, digest: Hash32) -> Terms | NoTerms:
+    async def _fetch(self, digest: Hash32) -> Terms | NoTerms:
         try:
-            return Terms.from_bytes(await self._store.get(block_cid(digest), MAX_TERMS_BYTES))
-        except BlobMissing as error:
+            blob = await self._store.get(block_cid(digest), MAX_TERMS_BYTES)
+        except (BlobMissing, OSError) as error:
             return NoTerms(str(error), wrong=False)
-        except (BlobCorrupt, BlobTooLarge, InvalidTerms, InvalidCid, OverflowError, RecursionError) as error:
+        except (BlobCorrupt, BlobTooLarge) as error:
             return NoTerms(str(error), wrong=True)
-        except OSError as error:
-            return NoTerms(str(error), wrong=False)
+        try:
+            return Terms.from_bytes(blob)
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            return NoTerms(f"not terms of this protocol: {error}", wrong=True)
 
     @staticmethod
     def _fitting(task: Task, terms: Terms) -> Terms | NoTerms:

@@ -51,11 +51,6 @@ class Timeline:
         """Where the chain made the round final: names this very result, whatever a reorganisation does."""
         return self.moments.get(ev.RoundFinalized.__name__)
 
-    @property
-    def last(self) -> LogPoint | None:
-        """The newest of its moments."""
-        return max(self.moments.values(), default=None)
-
 
 def extend(timelines: tuple[Timeline, ...], entry: Logged, after: Task) -> tuple[Timeline, ...]:
     """The timelines after one more event; `after` is the fold's state with that event in it."""

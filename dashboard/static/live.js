@@ -33,6 +33,12 @@ function say(stale, text) {
   if (stale && words.textContent !== text) words.textContent = text;
 }
 
+// What a screen reader should hear when it changes: the audit's words. The content around them is replaced as a whole.
+function spoken() {
+  const place = document.getElementById("audit-status");
+  return place ? place.textContent.replace(/\s+/g, " ").trim() : "";
+}
+
 async function refresh() {
   const answer = await fetch(location.href, { cache: "no-store" });
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -40,7 +46,10 @@ async function refresh() {
   if (!content) return;
   const focused = document.activeElement && document.activeElement.id;
   const open = [...document.querySelectorAll("details[open]")].map((details) => details.id);
+  const before = spoken();
   document.getElementById("content").replaceChildren(...content.childNodes);
+  document.querySelector(".crumbs").replaceChildren(...fresh.querySelector(".crumbs").childNodes);
+  if (spoken() !== before) document.getElementById("spoken").textContent = spoken();
   document.title = fresh.title;
   for (const id of open) if (id && document.getElementById(id)) document.getElementById(id).open = true;
   if (focused && document.getElementById(focused)) document.getElementById(focused).focus({ preventScroll: true });

@@ -38,7 +38,7 @@ MOODS = {
     "steady": Mood(diligence=0.9, attendance=0.95, concord=0.95, unrest=0.1, malice=0.05),
     "restless": Mood(diligence=0.6, attendance=0.85, concord=0.9, unrest=0.6, malice=0.1),
     "absent": Mood(diligence=0.8, attendance=0.5, concord=0.9, unrest=0.3, malice=0.05),
-    "divided": Mood(diligence=0.85, attendance=0.9, concord=0.5, unrest=0.1, malice=0.05),
+    "divided": Mood(diligence=0.85, attendance=0.9, concord=0.4, unrest=0.1, malice=0.05),
     "hostile": Mood(diligence=0.5, attendance=0.8, concord=0.8, unrest=0.1, malice=0.6),
 }
 
@@ -54,9 +54,9 @@ class Cast:
         if self._often(self.mood.diligence):
             self._onward()
         elif self._often(self.mood.unrest):
-            self._any_of(self._join, self._leave, self._leave, self._advertise)
+            self.random.choice((self._join, self._leave, self._leave, self._advertise))()
         else:
-            self._any_of(*self._anything())
+            self.random.choice(self._anything())()
 
     def _onward(self) -> None:
         """What the phase waits for."""
@@ -130,7 +130,7 @@ class Cast:
         self.play.act(commit_call(self.play, Address(account.address), ahead), account)
 
     def _freeze_or_abort(self) -> None:
-        if self._often((1 + self.mood.concord) / 2):
+        if self._often((1 + 2 * self.mood.concord) / 3):
             self._freeze()
         else:
             self._let_pass()
@@ -220,7 +220,8 @@ class Cast:
         self.play.act(call, self._someone())
 
     def _settle(self) -> None:
-        self._any_of(self._claim, self._claim, self._remainder, self._leave, self._poke, self._join, self._advertise)
+        actions = (self._claim, self._claim, self._remainder, self._leave, self._poke, self._join, self._advertise)
+        self.random.choice(actions)()
 
     # Time
 
@@ -291,9 +292,6 @@ class Cast:
 
     def _pick(self, accounts: list[LocalAccount] | tuple[LocalAccount, ...]) -> LocalAccount:
         return self.random.choice(accounts)
-
-    def _any_of(self, *actions: Callable[[], None]) -> None:
-        self.random.choice(actions)()
 
     def _often(self, chance: float) -> bool:
         return self.random.random() < chance

@@ -22,7 +22,7 @@ from tests.agreement.play import Tally, playing
 from tests.contracts.actors import STAKE, World
 
 LONG = os.environ.get("FOEDUS_LONG") == "1"
-PLAYS_A_MOOD = 250 if LONG else 8
+PLAYS_A_MOOD = 250 if LONG else 9
 STEPS = 200 if LONG else 60
 STEPS_AFTER_THE_END = 5
 

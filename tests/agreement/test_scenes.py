@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from foedus.contracts import calls
 from foedus.contracts.refusals import NothingToDo
 from foedus.protocol.duties import Advertise, Attest, Commit, Propose, SignSurvivors, aggregator_rank, duties
 from foedus.protocol.events import EndReason, Phase
 from foedus.protocol.groups import COMMITTEE_MAX
-from foedus.protocol.ids import Address
+from foedus.protocol.ids import Address, Position
 from foedus.protocol.terms import Params
 from tests.agreement.laws import HASHES_IN_REACH, check_duties, clock, owing
 from tests.agreement.play import Play, playing
@@ -221,7 +222,7 @@ def finalize(play: Play) -> bool:
     return play.act(finalize_call(play, quorum(play, Attest)), play.sponsor) is None
 
 
-def quorum(play: Play, kind: type) -> dict:
+def quorum(play: Play, kind: type) -> dict[Position, LocalAccount]:
     signing = {p: a for p, a in play.seated().items() if a.address in owed(play, kind)}
     return {position: signing[position] for position in sorted(signing)[: play.round.threshold]}
 

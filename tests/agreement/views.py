@@ -63,7 +63,9 @@ def look(world: World, task: Address, cast: Sequence[Address], seats: int) -> Se
         to = task if contract == "Task" else world.deployment.vault
         questions.append(("eth_call", ({"to": to, "data": _data(contract, function, arguments)}, "latest")))
     block, balance, *answers = (answer["result"] for answer in ask(world, questions))
-    head = Head(int(block["number"], 16), Hash32(bytes.fromhex(block["hash"][2:])), int(block["timestamp"], 16))
+    head = Head(
+        int(block["number"], 16), Hash32(bytes.fromhex(block["hash"][2:])), Timestamp(int(block["timestamp"], 16))
+    )
     return Seen(head, Wei(int(balance, 16)), views, tuple(answers))
 
 

@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-START = """
-import sys
-from pathlib import Path
-from foedus.dashboard.serve import serve
-rpc, book, store = sys.argv[1:]
-serve(rpc, Path(book), Path(store), port=0, on_ready=lambda url: print(url, flush=True))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +29,14 @@ def url(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A dashboard in a process of its own; it ends with status 0 when it is told to."""
     book: Path = tmp_path_factory.mktemp("book") / "deployment.json"
     told.world.deployment.save(book)
-    words = [sys.executable, "-c", START, told.world.url, str(book), str(told.store)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    options = {"rpc": told.world.url, "deployment": book, "store": told.store, "port": 0}
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    command = [sys.executable, "-m", "foedus.dashboard", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield process.stdout.readline().strip().removeprefix("dashboard on ")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) in (0, -signal.SIGTERM)
+        assert process.wait(15) == 0
 
 
 @pytest.fixture(scope="module")

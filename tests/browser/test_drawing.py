@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -39,11 +39,11 @@ def test_bars_are_on_one_scale(rows: list[dict[str, int]]) -> None:
 @given(st.integers(0, 10**30))
 def test_ether_is_never_more_than_it_is(amount: int) -> None:
     text = ether(str(amount))
-    exact = Decimal(amount) / 10**18
+    exact = Fraction(amount, 10**18)
     if text.startswith("<"):
-        assert 0 < exact < Decimal("0.000001")
+        assert 0 < exact < Fraction("0.000001")
     else:
-        assert 0 <= exact - Decimal(text.removesuffix(" ETH")) < Decimal("0.000001")
+        assert 0 <= exact - Fraction(text.removesuffix(" ETH")) < Fraction("0.000001")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from foedus.dashboard import pages
+from foedus.dashboard.blobs import FolderStore
+from foedus.dashboard.follower import Follower
+from foedus.dashboard.service import Service
+from foedus.dashboard.views import Views
 from tests.browser.history import HOSTILE, Told
 from tests.browser.site import Site
+from tests.browser.test_follower import HIGHEST, FakeChain, poll
+from tests.protocol.samples import TASK
 
 
 @pytest.fixture
@@ -96,3 +103,20 @@ def test_an_empty_list_says_what_to_do(site: Site, told: Told) -> None:
     assert "No round has opened yet" in text
     assert "Nobody has joined yet" in text
     assert "nothing to audit yet" in text
+
+
+def test_every_moment_of_a_task_has_its_page(told: Told) -> None:
+    service = Service("http://127.0.0.1:9", told.world.deployment, FolderStore(told.store))
+    views, seen = Views(service), set()
+    for height in range(1, HIGHEST + 1):
+        service.snapshot = poll(Follower(), FakeChain(height=height))
+        task = views.task(TASK)
+        seen.add(task["phase"])
+        text = pages.task_page(views.state(), task)
+        assert ("Ended · Exhausted" if task["end"] else f'aria-current="step">{task["phase"].capitalize()}') in text
+        for attempt in task["attempts"]:
+            text = pages.round_page(views.state(), *views.rounds(TASK, str(attempt["round"])))
+            assert f"Round {attempt['round']}" in text
+        for model in task["models"]:
+            assert "The first model" in pages.model_page(views.state(), *views.model(TASK, model["model_root"]))
+    assert seen == {"ENROL", "DRAW", "COMMIT", "FREEZE", "AGGREGATE", "ATTEST", "ENDED"}

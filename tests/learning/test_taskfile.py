@@ -144,7 +144,7 @@ def test_warnings_say_what_leaks_and_what_is_borne(write_task: Write) -> None:
     assert "all 2 others" in told
     assert "4 members when the task is full and bears one absence" in told
     assert "redrawn" not in told
-    params = replace(terms.params, max_participants=40, min_participants=32, min_survivors=30)
+    params = replace(terms.params, max_participants=40, min_participants=32, min_survivors=30, epoch_rounds=1)
     large = replace(terms, params=params, group_size=32, g_min=8, grouping="redrawn", max_value=2**16)
     told = " ".join(warnings(large))
     assert "safe minimum" not in told
