@@ -29,6 +29,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/diagram.py --check
 
 contracts: setup-dev
 	$(BIN)/python -m foedus.contracts.compile

@@ -101,6 +101,8 @@ async def _plan_of(task: Task, evidence: Evidence, genesis: Hash32, chain_id: in
         return None
     if not evidence.expect("params", task.sponsor, terms.params, task.params):
         return None
+    if not evidence.expect("pool", task.sponsor, terms.pool, task.pool):
+        return None
     digest = Hash32(bytes.fromhex(terms.manifest))
     blob = await evidence.fetch("manifest", block_cid(digest), MANIFEST_LIMIT, task.sponsor, digest)
     if blob is None:

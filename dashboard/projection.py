@@ -7,11 +7,12 @@ from dataclasses import asdict
 from foedus.dashboard.follower import Followed
 from foedus.dashboard.plain import Plain, hexed, place, wei
 from foedus.dashboard.provenance import model_roots
-from foedus.dashboard.rewards import Rewards, rewards_of
+from foedus.dashboard.rewards import rewards_of
 from foedus.dashboard.rounds import UNVERIFIED, finding_of, round_summary
 from foedus.dashboard.service import Service
 from foedus.dashboard.timeline import Outcome, Timeline
 from foedus.dashboard.verifier import State, Verification
+from foedus.incentives.settlement import Rewards
 from foedus.protocol.cids import block_cid
 from foedus.protocol.events import RoundOpened
 from foedus.protocol.ids import Position
@@ -155,5 +156,5 @@ def _reward(service: Service, task: Followed, rewards: Rewards | None) -> Plain:
         "claimed": wei(sum(task.state.claimed.values())),
         "treasury": service.treasury,
         "treasury_earned": wei(rewards.earned.get(service.treasury, 0)) if rewards is not None else None,
-        "matches": rewards.matches if rewards is not None else None,
+        "matches": rewards.match(task.state) if rewards is not None else None,
     }

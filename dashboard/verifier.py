@@ -18,8 +18,8 @@ from foedus.aggregator.report import Report, RoundReport
 from foedus.contracts.deployment import Deployment
 from foedus.dashboard.blobs import ThreadedStore
 from foedus.dashboard.follower import Followed
-from foedus.dashboard.rewards import payout_rule
 from foedus.dashboard.timeline import Timeline
+from foedus.incentives.settlement import payout_rule
 from foedus.protocol.events import LogPoint
 from foedus.protocol.ids import Address, Hash32
 from foedus.protocol.ports import BlobStore

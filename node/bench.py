@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,7 +110,7 @@ async def load_model(
 
 @dataclass(slots=True)
 class Bench:
-    """One task's tools. `genesis` and `chain_id` are those the node is configured for."""
+    """One task's tools. `latest` is the task as the chain has it now; what performers are handed is as it was."""
 
     ledger: Ledger
     host: Host
@@ -126,6 +127,7 @@ class Bench:
     terms: Terms
     manifest: Manifest
     guard: JournalGuard
+    latest: Callable[[], Task | None] = field(default=lambda: None)
     _client: asyncio.Task[Client] | None = field(default=None)
 
     @property
@@ -146,6 +148,12 @@ class Bench:
 
     def layout(self, round_: Round) -> Layout:
         return Layout.of(round_, self.terms)
+
+    def seated(self, round_: Round) -> frozenset[Position]:
+        """The committee members whose signatures the contract still counts: who has left since counts no more."""
+        task = self.latest()
+        current = task.round if task is not None else None
+        return frozenset((current if current is not None and current.opening == round_.opening else round_).seated)
 
     def context(self, round_: Round) -> Context:
         """Where and when the round's secrets are good."""

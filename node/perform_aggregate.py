@@ -13,17 +13,16 @@ from foedus.aggregator.unmask import Slot, seed_fits
 from foedus.aggregator.unmasked import unmask_from_bytes, unmask_limit
 from foedus.contracts import calls
 from foedus.contracts.signatures import InvalidSignature, recover_attestation, sign_attestation
-from foedus.incentives.payouts import payout_root
+from foedus.incentives.settlement import after_round, rewards_of
 from foedus.network.cid import cid_of, cid_of_block_digest, digest_of
 from foedus.node.bench import MANIFEST_LIMIT, Bench
 from foedus.node.errors import NodeError
 from foedus.node.inspect import Inspector
 from foedus.node.perform_unmask import Collector, perform_reveal
-from foedus.node.settlement import after_round, cumulative_payouts
 from foedus.node.words import Check, Topic, Word
 from foedus.protocol.duties import STAGGER_SECONDS, turn
 from foedus.protocol.events import Aggregate
-from foedus.protocol.ids import Address, Hash32, Seed, Wei
+from foedus.protocol.ids import Address, Hash32, Seed
 from foedus.protocol.task import Proposal, Round, Task
 
 log = structlog.get_logger(__name__)
@@ -59,16 +58,16 @@ async def _compute(
 def _claim(
     bench: Bench, task: Task, round_: Round, outcome: Outcome, aggregator: Address, manifest: Hash32
 ) -> Aggregate:
-    before = cumulative_payouts(task, bench.terms, bench.treasury)
-    paid = after_round(before, round_, bench.terms, aggregator, outcome.groups, outcome.quarantined, bench.treasury)
+    before = rewards_of(task, bench.terms, bench.treasury)
+    paid = after_round(before, round_, bench.terms, aggregator, outcome, bench.treasury)
     return Aggregate(
         sum_root=outcome.sum_root,
         unmask_root=outcome.unmask_root,
         state_root=outcome.state_root,
         model_root=outcome.model_root,
-        payout_root=payout_root(paid),
+        payout_root=paid.root,
         manifest=manifest,
-        payout_total=Wei(sum(paid.values())),
+        payout_total=paid.total,
         total_weight=outcome.total_weight,
         groups=outcome.groups,
         quarantined=outcome.quarantined,
@@ -152,7 +151,7 @@ async def perform_attest(
     bench.board.exchange(topic, peers, mine)
     asked, reached, my_turn = now(), None, turn(task, bench.me, round_.opening)
     while True:
-        leading = bench.board.leading(topic)
+        leading = bench.board.leading(topic, bench.seated(round_))
         if leading is not None and len(leading[1]) >= round_.threshold:
             reached = reached or now()
             if now() - reached >= STAGGER_SECONDS * my_turn:

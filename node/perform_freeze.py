@@ -72,7 +72,7 @@ async def perform_freeze(
         content = _content(bench, round_, inspector, topic, leads=waited >= 0 and ready)
         if content is not None and me not in bench.board.known(topic):
             _sign(bench, round_, topic, content)
-        leading = bench.board.leading(topic)
+        leading = bench.board.leading(topic, bench.seated(round_))
         if leading is not None and len(leading[1]) >= round_.threshold:
             reached = reached or now()
             if now() - reached >= STAGGER_SECONDS * my_turn:
@@ -94,7 +94,7 @@ def _content(bench: Bench, round_: Round, inspector: Inspector, topic: Topic, *,
     if signed is not None:
         return signed[0]
     disputes = inspector.disputes()
-    leading = bench.board.leading(topic)
+    leading = bench.board.leading(topic, bench.seated(round_))
     if leading is not None:
         choice, _, _ = unpack(leading[0], round_.domain)
         refused = acceptable(inspector.layout, choice, round_.commitments.keys(), inspector.valid, disputes)

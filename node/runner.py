@@ -29,6 +29,7 @@ class TaskRunner:
 
     def __init__(self, bench: Bench, follower: Follower) -> None:
         self._bench, self._follower = bench, follower
+        bench.latest = lambda: follower.state
         self._agenda = Agenda(self._perform, time.monotonic)
         self._inspector: Inspector | None = None
         self._beacon: tuple[int, Hash32] | None = None

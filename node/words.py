@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -115,9 +115,9 @@ class Noticeboard:
         """The words on a topic, by position."""
         return dict(self._words.get(topic, {}))
 
-    def leading(self, topic: Topic) -> tuple[bytes, list[Word]] | None:
-        """The content with most signatures (the lowest bytes among equals), and its words in order of position."""
-        words = self._words.get(topic, {}).values()
+    def leading(self, topic: Topic, among: Collection[Position]) -> tuple[bytes, list[Word]] | None:
+        """The content that most of `among` signed (the lowest bytes among equals), and its words by position."""
+        words = [word for word in self._words.get(topic, {}).values() if word.position in among]
         if not words:
             return None
         counts = Counter(word.content for word in words)

@@ -146,11 +146,12 @@ def _round_duties(task: Task, round_: Round, me: Address, clock: Clock) -> list[
             owed: list[Duty] = []
             if position in round_.survivors or position in round_.committee:
                 owed.append(Reveal(number, attempt))
-            if clock.beacon is not None:
+            if clock.beacon is not None and clock.now < task.deadline:
                 rank = aggregator_rank(round_, position, clock.beacon)
                 if may_propose(task, round_, rank, clock.now):
                     owed.append(Propose(number, attempt, rank))
             return owed
         case Phase.ATTEST if position in round_.committee and round_.proposal is not None:
-            return [Reveal(number, attempt), Attest(number, attempt, round_.proposal.digest)]
+            reveal, attest = Reveal(number, attempt), Attest(number, attempt, round_.proposal.digest)
+            return [reveal, attest] if clock.now < task.deadline else [reveal]
     return []

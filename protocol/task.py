@@ -104,6 +104,8 @@ class Round:
     next_rank: int = 0
     proposal: Proposal | None = None
     attesters: frozenset[Position] = frozenset()
+    left: frozenset[Position] = frozenset()
+    """Roster positions whose accounts gave up their seats since: they act no more, even if they join again."""
 
     @property
     def survivors(self) -> frozenset[Position]:
@@ -122,9 +124,15 @@ class Round:
         """Signatures that a freeze or an attestation needs, and shares that recover a seed."""
         return threshold(min(len(self.roster), COMMITTEE_MAX))
 
+    @property
+    def seated(self) -> tuple[Position, ...]:
+        """The committee members who still have their seats: the contract counts no others' signatures."""
+        return tuple(p for p in self.committee if p not in self.left)
+
     def position_of(self, address: Address) -> Position | None:
-        """Where an account sits in this round's roster."""
-        return next((p for p, member in self.roster.items() if member.address == address), None)
+        """Where an account sits in this round's roster; None once it has left."""
+        found = next((p for p, member in self.roster.items() if member.address == address), None)
+        return None if found in self.left else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,8 @@ class Task:
     payout_root: Hash32 = ZERO32
     payout_total: Wei = Wei(0)
     claimed: Mapping[Address, Wei] = field(default_factory=lambda: MappingProxyType({}))
+    departed: Mapping[Address, int] = field(default_factory=lambda: MappingProxyType({}))
+    """The commit counters of accounts that left: who joins again goes on from them."""
     end: EndReason | None = None
 
     @property
@@ -233,15 +243,9 @@ def _effect(task: Task, event: Event, point: LogPoint) -> Task:
         case ev.EnrolmentOpened():
             return replace(task, deadline=event.until, target=event.target, round=None)
         case ev.ParticipantJoined():
-            return _with_participant(
-                task,
-                Participant(
-                    event.participant, event.position, event.mask_key, event.box_key, event.consent, event.ready_epoch
-                ),
-            )
+            return _with_participant(task, _joined(task, event))
         case ev.ParticipantLeft():
-            rest = {a: m for a, m in task.participants.items() if a != event.participant}
-            return replace(task, participants=MappingProxyType(rest))
+            return _leave(task, event)
         case ev.KeysAdvertised():
             return _with_participant(task, _rekeyed(task, event))
         case ev.DrawScheduled():
@@ -285,6 +289,30 @@ def _effect(task: Task, event: Event, point: LogPoint) -> Task:
         case ev.RemainderReturned():
             return task
     assert_never(event)
+
+
+def _joined(task: Task, event: ev.ParticipantJoined) -> Participant:
+    return Participant(
+        address=event.participant,
+        position=event.position,
+        mask_key=event.mask_key,
+        box_key=event.box_key,
+        consent=event.consent,
+        ready_epoch=event.ready_epoch,
+        generation=task.departed.get(event.participant, 0),
+    )
+
+
+def _leave(task: Task, event: ev.ParticipantLeft) -> Task:
+    member = task.participants.get(event.participant)
+    if member is None:
+        raise ImpossibleEvent(f"{event.participant} left, who has not joined")
+    rest = {address: other for address, other in task.participants.items() if address != event.participant}
+    departed = {**task.departed, event.participant: member.generation}
+    current = task.round
+    if current is not None and current.position_of(event.participant) is not None:
+        current = replace(current, left=current.left | {event.position})
+    return replace(task, participants=MappingProxyType(rest), departed=MappingProxyType(departed), round=current)
 
 
 def _rekeyed(task: Task, event: ev.KeysAdvertised) -> Participant:

@@ -192,6 +192,8 @@ def _validate(terms: Terms) -> None:
         value = getattr(terms, name)
         good = isinstance(value, str) and len(value) == 64 and value == value.lower() and _is_hex(value)
         _require(good, name, value, "must be a sha256 digest: 64 lower-case hex digits")
+    _require(isinstance(terms.model_cid, str), "model_cid", terms.model_cid, "must be text")
+    _require(isinstance(terms.config, dict), "config", terms.config, "must be a table")
     if terms.model_cid:
         try:
             checked_cid(terms.model_cid.encode())

@@ -26,7 +26,6 @@ MOVES: dict[tuple[Phase, type[Event]], Phase] = {
     (FREEZE, ev.SurvivorsFrozen): AGGREGATE,
     (FREEZE, ev.AttemptAborted): FREEZE,
     (FREEZE, ev.RoundOpened): COMMIT,
-    (FREEZE, ev.EnrolmentOpened): ENROL,
     (FREEZE, ev.TaskEnded): ENDED,
     (AGGREGATE, ev.AggregateProposed): ATTEST,
     (AGGREGATE, ev.TaskEnded): ENDED,
@@ -34,7 +33,6 @@ MOVES: dict[tuple[Phase, type[Event]], Phase] = {
     (ATTEST, ev.RoundFinalized): ATTEST,
     (ATTEST, ev.RoundOpened): COMMIT,
     (ATTEST, ev.DrawScheduled): DRAW,
-    (ATTEST, ev.EnrolmentOpened): ENROL,
     (ATTEST, ev.TaskEnded): ENDED,
 }
 """Events that move a task on. After AttemptAborted and RoundFinalized the next event, of the same block, moves it."""

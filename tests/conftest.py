@@ -1,4 +1,4 @@
-"""Settings for every test: property tests are never timed, and try the same cases each run unless FOEDUS_LONG is set."""
+"""Settings for every test: property tests are never timed, and try the same cases unless FOEDUS_LONG is set."""
 
 import os
 

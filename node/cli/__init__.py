@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from foedus import __version__
-from foedus.node.cli import auditing, doctor, running, simulating
+from foedus.node.cli import auditing, doctor, looking, running, simulating
 from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.devnet import devnet
 from foedus.node.cli.keys import init, keys
@@ -39,6 +39,7 @@ app.command()(running.status)
 app.command()(auditing.audit)
 app.command()(simulating.simulate)
 app.command()(doctor.doctor)
+app.command()(looking.dashboard)
 
 
 @app.callback()

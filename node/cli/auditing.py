@@ -16,20 +16,18 @@ from foedus.aggregator.audit import audit_task
 from foedus.aggregator.report import Mismatch, Report
 from foedus.contracts.deployment import Deployment
 from foedus.contracts.ledger import Ledger
+from foedus.incentives.settlement import payout_rule
+from foedus.network.folder import FolderStore
 from foedus.network.kubo import KuboStore
-from foedus.network.store import BlockStore
 from foedus.node.bench import load_terms
 from foedus.node.chain import read_task, treasury_of
 from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.sessions import open_store
 from foedus.node.cli.tasks import TaskAddress
 from foedus.node.errors import NodeError
-from foedus.node.settlement import payout_rule
 from foedus.protocol.ids import Hash32
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobStore
 from foedus.protocol.terms import InvalidTerms
-
-UNLIMITED = 1 << 60
 
 
 def audit(
@@ -79,11 +77,7 @@ async def _blobs(cli: Cli, ledger: Ledger, store: Path | None, ipfs: str) -> Asy
         finally:
             await kubo.close()
     elif store is not None:
-        local = BlockStore(store, UNLIMITED)
-        try:
-            yield local
-        finally:
-            await local.close()
+        yield FolderStore(store)
     else:
         async with open_store(cli, ledger) as network:
             yield network

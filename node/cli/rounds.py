@@ -11,6 +11,7 @@ from rich.table import Table
 
 from foedus.contracts import calls
 from foedus.incentives.payouts import claim_proof
+from foedus.incentives.settlement import rewards_of
 from foedus.node.bench import load_model, load_terms
 from foedus.node.chain import read_task, treasury_of
 from foedus.node.cli.context import cli_of
@@ -18,7 +19,6 @@ from foedus.node.cli.money import ether
 from foedus.node.cli.sessions import open_ledger, open_store
 from foedus.node.cli.tasks import TaskAddress
 from foedus.node.errors import NodeError
-from foedus.node.settlement import cumulative_payouts
 from foedus.protocol.ids import Address
 from foedus.protocol.task import Round, Task
 
@@ -96,7 +96,7 @@ def show_rewards(context: typer.Context, task: TaskAddress) -> None:
             state, _ = await read_task(ledger, task)
             async with open_store(cli, ledger) as store:
                 terms, _ = await load_terms(store, state)
-            earned = cumulative_payouts(state, terms, await treasury_of(ledger))
+            earned = rewards_of(state, terms, await treasury_of(ledger)).earned
         if cli.json:
             rows = {account: {"earned": v, "claimed": state.claimed.get(account, 0)} for account, v in earned.items()}
             cli.answer({"task": state.address, "accounts": rows}, "")
@@ -124,7 +124,7 @@ def claim(
             state, _ = await read_task(ledger, task)
             async with open_store(cli, ledger) as store:
                 terms, _ = await load_terms(store, state)
-            earned = cumulative_payouts(state, terms, await treasury_of(ledger))
+            earned = rewards_of(state, terms, await treasury_of(ledger)).earned
             who = Address(account or signer.address)
             if who not in earned:
                 raise NodeError(f"{who} has earned nothing in {state.address} yet")

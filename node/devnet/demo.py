@@ -19,7 +19,7 @@ from foedus.contracts.ledger import Ledger
 from foedus.learning.build import Built, build
 from foedus.learning.client import Client, open_client, shared_test
 from foedus.learning.taskfile import TaskFile, load_task_file
-from foedus.network.store import BlockStore
+from foedus.network.folder import FolderStore
 from foedus.node.bench import load_model
 from foedus.node.chain import find_task
 from foedus.node.cli.context import Cli
@@ -125,7 +125,7 @@ def _join(network: LocalNetwork, task: Address, built: Built, task_file: TaskFil
 async def _watch(cli: Cli, network: LocalNetwork, task: Address, show: Show) -> Task:
     """Follow the task to its end, score every model, and crash a node on the way."""
     victim = network.nodes[-1]
-    local = BlockStore(network.nodes[0].home.store)
+    local = FolderStore(network.nodes[0].home.store)
     try:
         async with await Ledger.connect(network.rpc, network.deployment) as ledger:
             point, _ = await find_task(ledger, task)
@@ -159,7 +159,7 @@ def _stage(network: LocalNetwork, victim: LocalNode, state: Task, show: Show) ->
         show.news = f"{victim.home.root.name} was started again in round {RESTART_IN_ROUND}"
 
 
-async def _score(local: BlockStore, state: Task, show: Show) -> None:
+async def _score(local: FolderStore, state: Task, show: Show) -> None:
     for done in state.finished[len(show.curve) :]:
         if done.proposal is not None:
             root = done.proposal.aggregate.model_root

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from foedus.dashboard.app import create_app
-from foedus.dashboard.blobs import FolderStore
+from foedus.network.folder import FolderStore
 from foedus.node.devnet.processes import start_chain_process
 from tests.browser.history import Told, tell
 from tests.browser.site import Site

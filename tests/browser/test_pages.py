@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from foedus.dashboard import pages
-from foedus.dashboard.blobs import FolderStore
 from foedus.dashboard.follower import Follower
 from foedus.dashboard.service import Service
 from foedus.dashboard.views import Views
+from foedus.network.folder import FolderStore
 from tests.browser.history import HOSTILE, Told
 from tests.browser.site import Site
 from tests.browser.test_follower import HIGHEST, FakeChain, poll

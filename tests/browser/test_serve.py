@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from foedus.contracts.deployment import MalformedDeployment
-from foedus.dashboard.blobs import FolderStore, open_store
+from foedus.dashboard.blobs import open_store
 from foedus.dashboard.serve import CannotListen, serve
+from foedus.network.folder import FolderStore
 from foedus.network.kubo import KuboStore
 from tests.browser.history import Told
 

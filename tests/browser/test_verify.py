@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foedus.dashboard.blobs import FolderStore, ReadOnly
+from foedus.network.folder import FolderStore, ReadOnly
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobTooLarge
 from tests.browser.conftest import Dashboard
