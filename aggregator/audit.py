@@ -96,7 +96,7 @@ async def _plan_of(task: Task, evidence: Evidence, genesis: Hash32, chain_id: in
         return None
     try:
         terms = Terms.from_bytes(blob)
-    except (InvalidTerms, OverflowError, RecursionError) as error:
+    except InvalidTerms as error:
         evidence.refute("terms", task.sponsor, "terms of this protocol", str(error))
         return None
     if not evidence.expect("params", task.sponsor, terms.params, task.params):
@@ -109,6 +109,6 @@ async def _plan_of(task: Task, evidence: Evidence, genesis: Hash32, chain_id: in
         return None
     try:
         return Plan(terms, Manifest.from_bytes(blob), genesis, chain_id, workers)
-    except (MalformedManifest, OverflowError, RecursionError) as error:
+    except MalformedManifest as error:
         evidence.refute("manifest", task.sponsor, "a manifest", str(error))
         return None

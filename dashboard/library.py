@@ -10,7 +10,7 @@ from foedus.protocol.cids import block_cid
 from foedus.protocol.ids import Hash32
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobStore, BlobTooLarge
 from foedus.protocol.task import Task
-from foedus.protocol.terms import MAX_TERMS_BYTES, Terms
+from foedus.protocol.terms import MAX_TERMS_BYTES, InvalidTerms, Terms
 
 RETRY_SECONDS = 15.0
 
@@ -59,7 +59,7 @@ class Library:
             return NoTerms(str(error), wrong=True)
         try:
             return Terms.from_bytes(blob)
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        except InvalidTerms as error:
             return NoTerms(f"not terms of this protocol: {error}", wrong=True)
 
     @staticmethod

@@ -19,6 +19,7 @@ from foedus.network.addresses import parse_address
 from foedus.network.errors import BadAddress, BadPeerId, Garbage, NetworkError, PeerMisbehaved
 from foedus.network.host import Host
 from foedus.network.keys import parse_peer_id
+from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Address, PeerId, Timestamp
 
 PROTOCOL = "/foedus/record/1"
@@ -128,10 +129,10 @@ def decode(raw: bytes) -> NodeRecord:
     if len(raw) > RECORD_LIMIT:
         raise BadRecord(f"{len(raw)} bytes, at most {RECORD_LIMIT}")
     try:
-        fields = json.loads(raw.decode("ascii"))
+        fields = load_json(raw.decode("ascii").encode())
         peer, account, issued_at = fields["peerId"], fields["account"], fields["issuedAt"]
         signature, addresses = fields["signature"], fields["addresses"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BadRecord("not a record") from error
     if not (isinstance(peer, str) and isinstance(account, str) and isinstance(signature, str)):
         raise BadRecord("a field of the wrong type")

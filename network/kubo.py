@@ -7,12 +7,12 @@ asked, and ignores what it does not know). What comes back is walked block by bl
 from __future__ import annotations
 
 import io
-import json
 from typing import Any
 
 import httpx
 
 from foedus.network.cid import BLOCK_LIMIT, InvalidCid, Part, cid_of, holds, parse_cid
+from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
 
@@ -115,8 +115,8 @@ class KuboStore:
 
 
 def _last_hash(answer: httpx.Response) -> str:
-    lines = [line for line in answer.text.splitlines() if line.strip()]
-    named = json.loads(lines[-1]) if lines else None
+    lines = [line for line in answer.content.splitlines() if line.strip()]
+    named = load_json(lines[-1]) if lines else None
     found = named.get("Hash") if isinstance(named, dict) else None
     if not isinstance(found, str):
         raise ValueError("no Hash")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from foedus.network.errors import Garbage, Refused
 from foedus.network.host import Host
 from foedus.protocol.bitmap import MalformedBitmap, from_bitmap, to_bitmap
+from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Address, Attempt, PeerId, Position, RoundNumber
 
 PROTOCOL = "/foedus/reveal/1"
@@ -67,7 +68,7 @@ class RevealServer:
 
     async def _answer(self, peer: PeerId, request: bytes) -> bytes:
         try:
-            task, round_, attempt, absent = json.loads(request)
+            task, round_, attempt, absent = load_json(request)
             key = (Address(str(task)), RoundNumber(int(round_)), Attempt(int(attempt)))
             bitmap = bytes.fromhex(absent)
         except (ValueError, TypeError) as error:

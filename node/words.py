@@ -19,6 +19,7 @@ import structlog
 from foedus.network.errors import Garbage, NetworkError
 from foedus.network.host import Host
 from foedus.protocol.groups import COMMITTEE_MAX
+from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Address, Attempt, PeerId, Position, RoundNumber
 
 log = structlog.get_logger(__name__)
@@ -66,7 +67,7 @@ def _encode(topic: Topic, words: Iterable[Word]) -> bytes:
 def _decode(blob: bytes) -> tuple[Topic, list[Word]]:
     """Raises Garbage for anything but what `_encode` writes."""
     try:
-        (task, round_, attempt, kind), rows = json.loads(blob)
+        (task, round_, attempt, kind), rows = load_json(blob)
         topic = Topic(Address(str(task)), RoundNumber(int(round_)), Attempt(int(attempt)), kind)
         words = [Word(Position(int(p)), bytes.fromhex(content), bytes.fromhex(sig)) for p, content, sig in rows]
     except (ValueError, TypeError) as error:

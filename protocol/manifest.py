@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foedus.protocol.chunks import CHUNK_LANES, padded
+from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Hash32
 
 MAX_TENSORS = 100_000
@@ -96,10 +97,10 @@ class Manifest:
     def from_bytes(cls, blob: bytes) -> Manifest:
         """Parse and validate. Raises MalformedManifest for anything but what `to_bytes` writes."""
         try:
-            raw = json.loads(blob)
+            raw = load_json(blob)
             rows = [(str(name), tuple(int(side) for side in shape)) for name, shape, _ in raw["tensors"]]
             metrics = tuple(str(name) for name in raw["metrics"])
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise MalformedManifest(f"not a manifest: {error}") from error
         if len(rows) > MAX_TENSORS or len({name for name, _ in rows}) != len(rows):
             raise MalformedManifest(f"{len(rows)} tensors, or two of one name")

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from foedus.protocol.cids import MalformedCid, checked_cid
 from foedus.protocol.fixedpoint import SUM_BOUND, Grid
 from foedus.protocol.groups import threshold
+from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Hash32, Wei
 
 Mode = Literal["masked", "plain"]
@@ -130,13 +131,13 @@ class Terms:
         if len(blob) > MAX_TERMS_BYTES:
             raise InvalidTerms(f"terms of {len(blob)} bytes, more than {MAX_TERMS_BYTES}")
         try:
-            raw: dict[str, Any] = json.loads(blob)
+            raw: dict[str, Any] = load_json(blob)
             raw["params"] = Params(**raw["params"])
             raw["shares"] = Shares(**raw["shares"])
             terms = cls(**raw)
         except InvalidTerms:
             raise
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise InvalidTerms(f"not terms of this protocol: {error}") from error
         if terms.to_bytes() != blob:
             raise InvalidTerms("the terms are not in canonical form")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,12 +16,11 @@ from foedus.node.devnet.jsontypes import Json, JsonObject, hex_bytes
 from foedus.node.devnet.methods import METHODS, Constant, Control, EvmRead, IndexRead, Method, Params, Send
 from foedus.node.devnet.miner import Miner
 from foedus.node.devnet.view import ChainView
+from foedus.protocol.hostile import load_json
 
 log = structlog.get_logger(__name__)
 
 MAX_BATCH = 1_000
-MAX_DEPTH = 32
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 class Dispatcher:
@@ -48,10 +45,8 @@ class Dispatcher:
 
     async def answer(self, body: bytes) -> Json:
         """The response to a request body; None if it held nothing but notifications."""
-        if _deeper_than(body, MAX_DEPTH):
-            return _failure(None, RpcError(-32700, f"parse error: nested deeper than {MAX_DEPTH}"))
         try:
-            request = json.loads(body)
+            request = load_json(body)
         except ValueError as error:
             return _failure(None, RpcError(-32700, f"parse error: {error}"))
         if not isinstance(request, list):
@@ -111,22 +106,6 @@ class _Reader:
     def close(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._view.close()
-
-
-def _deeper_than(body: bytes, limit: int) -> bool:
-    """Whether JSON text nests too deep to parse: py-evm raises the recursion limit beyond what the C stack holds."""
-    if body.count(b"[") + body.count(b"{") <= limit:
-        return False
-    depth = 0
-    for token in _STRING_OR_BRACKET.finditer(body):
-        symbol = token[0]
-        if symbol in (b"[", b"{"):
-            depth += 1
-            if depth > limit:
-                return True
-        elif symbol in (b"]", b"}"):
-            depth -= 1
-    return False
 
 
 def _params(name: str, method: Method, given: Json) -> Params:

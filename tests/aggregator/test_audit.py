@@ -19,7 +19,7 @@ from foedus.aggregator.unmasked import unmask_root, unmask_to_bytes
 from foedus.protocol import events as ev
 from foedus.protocol.bitmap import to_bitmap
 from foedus.protocol.cids import block_cid
-from foedus.protocol.ids import ZERO32, Address, Cid, Hash32, Position, Timestamp, Wei
+from foedus.protocol.ids import ZERO32, Address, Attempt, Cid, Hash32, Opening, Position, RoundNumber, Timestamp, Wei
 from foedus.protocol.task import ImpossibleEvent
 
 A, B = Position(0), Position(1)
@@ -282,9 +282,11 @@ def test_a_log_with_holes_is_not_audited(chains: Callable[..., Any]) -> None:
         chain.audit()
 
 
-def test_a_round_aborted_before_it_is_none_of_the_finished(chains: Callable[..., Any]) -> None:
+def test_an_attempt_that_was_given_up_is_none_of_the_finished(chains: Callable[..., Any]) -> None:
     chain = chains(6)
     chain.play()
+    chain.say(ev.RoundOpened(RoundNumber(2), Attempt(1), Opening(2), 6, Timestamp(0)))
+    chain.say(ev.AttemptAborted(RoundNumber(2), Attempt(1), ev.AbortReason.TOO_FEW_COMMITS))
     chain.say(ev.EnrolmentOpened(Timestamp(0), 6))
     report = chain.audit()
     assert [entry.round for entry in report.rounds] == [1]
