@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 PATIENCE = 120.0
 """Seconds after which a fetch that has brought nothing new asks nobody else."""
 
+HEDGE_SECONDS = 2.0
+"""Seconds without a new block after which the next peer is asked beside the last: one that hangs holds nobody up."""
+
 REPAIRS = 8
 """Corrupt blocks of this disk that one fetch replaces before it gives the disk up."""
 
@@ -87,26 +90,43 @@ class NetworkStore:
         try:
             others = [peer for peer in self.host.connected() if peer not in hints]
             random.shuffle(others)
-            broken = [peer for peer in (*hints, *others) if peer != self.host.peer_id]
-            held, since = self.local.disk.used, time.monotonic()
-            for _ in range(2):  # whose stream broke is asked once more, after the others
-                providers, broken = broken, []
-                for peer in providers:
-                    if self.local.disk.used != held:
-                        held, since = self.local.disk.used, time.monotonic()
-                    if time.monotonic() - since > self._patience:
-                        break
+            await self._race(cid, limit, [peer for peer in (*hints, *others) if peer != self.host.peer_id])
+        finally:
+            await self.local.unpin(cid, label)
+
+    async def _race(self, cid: Cid, limit: int, waiting: list[PeerId]) -> None:
+        """Ask one peer after another: the next one where the last has failed, or has brought nothing for a while.
+
+        Whose stream broke is asked once more, after the others. Raises BlobMissing when nobody is left.
+        """
+        running: dict[asyncio.Task[bool], PeerId] = {}
+        again, missing, since = set(waiting), await self._wants(cid, limit), time.monotonic()
+        try:
+            while (waiting or running) and time.monotonic() - since <= self._patience:
+                if waiting and (not running or time.monotonic() - since > HEDGE_SECONDS * len(running)):
+                    peer = waiting.pop(0)
+                    running[asyncio.create_task(self._fetch_from(peer, cid, limit))] = peer
+                done, _ = await asyncio.wait(running, timeout=HEDGE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    peer = running.pop(task)
                     try:
-                        if await self._fetch_from(peer, cid, limit):
+                        if task.result():
                             return
                     except (RequestRefused, PeerMisbehaved) as error:
                         log.warning("provider dropped", cid=cid, peer=peer, reason=str(error))
                     except PeerUnreachable as error:
                         log.info("provider unreachable", cid=cid, peer=peer, reason=error.why)
-                        broken.append(peer)
+                        if peer in again:
+                            again.discard(peer)
+                            waiting.append(peer)
+                left = await self._wants(cid, limit)
+                if left != missing:
+                    missing, since = left, time.monotonic()
             raise BlobMissing(cid)
         finally:
-            await self.local.unpin(cid, label)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _fetch_from(self, peer: PeerId, cid: Cid, limit: int) -> bool:
         """Level by level, as long as the peer has something new; whether the blob is complete."""
