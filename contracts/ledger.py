@@ -132,12 +132,12 @@ class Ledger:
                 made.append((await self._point(log), event))
         return made
 
-    async def nodes(self) -> dict[Address, NodeAnnounced]:
-        """Each account's last announcement. One that does not decode (text that is no UTF-8) counts as none."""
+    async def nodes(self, first: int = 0) -> dict[Address, NodeAnnounced]:
+        """Each account's last announcement since block `first`. One that does not decode (no UTF-8) counts as none."""
         last = await self._rpc.number("eth_blockNumber")
         book = self.deployment
         found: dict[Address, NodeAnnounced] = {}
-        async for log in self._logs(book.block, last, address=book.registry, topics=[topic(NodeAnnounced)]):
+        async for log in self._logs(max(first, book.block), last, address=book.registry, topics=[topic(NodeAnnounced)]):
             try:
                 event = decode_node(log)
             except MalformedLog:

@@ -215,7 +215,11 @@ class Bench:
             except (NonceTaken, Reverted) as error:
                 log.info("sending anew", label=label, error=str(error))
         made = await self.ledger.sign(call)
-        self.journal.keep_sent(self.task, label, Sent(made.raw, made.hash, made.nonce))
+        try:
+            self.journal.keep_sent(self.task, label, Sent(made.raw, made.hash, made.nonce))
+        except BaseException:
+            self.ledger.abandon(made)  # a nonce that nobody uses would hold up all that follow
+            raise
         return await self._deliver(made)
 
     async def _deliver(self, made: SignedCall) -> Receipt:

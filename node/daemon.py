@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from foedus.contracts.errors import ChainUnreachable
 from foedus.contracts.ledger import Ledger
 from foedus.network.discovery import LocalDiscovery, bootstrap, network_id
 from foedus.network.host import Host
-from foedus.network.identity import Domain, serve_record, sign
+from foedus.network.identity import MAX_ADDRESSES, Domain, serve_record, sign
 from foedus.network.netstore import NetworkStore
 from foedus.network.store import BlockStore
 from foedus.node.bench import Bench, keep_terms, load_terms
@@ -77,19 +77,16 @@ class Daemon:
             log.info("draining")
             for loop in loops:
                 loop.cancel()
-        for runner in self.runners.values():
-            await runner.drain(DRAIN_SECONDS)
+        await asyncio.gather(*(runner.drain(DRAIN_SECONDS) for runner in self.runners.values()))
         self.board.close()
         self.peers.close()
 
     async def _announce(self) -> None:
         """Say in the registry where this node is, unless it says so already."""
         me = Address(self.signer.address)
-        known = (await self.ledger.nodes()).get(me)
-        if known is None or known.peer_id != self.host.peer_id or known.addresses != self.host.addresses:
-            receipt = await self.ledger.transact(
-                calls.announce(self.ledger.deployment, self.host.peer_id, self.host.addresses)
-            )
+        known, here = (await self.ledger.nodes()).get(me), self.host.addresses[:MAX_ADDRESSES]
+        if known is None or known.peer_id != self.host.peer_id or known.addresses != here:
+            receipt = await self.ledger.transact(calls.announce(self.ledger.deployment, self.host.peer_id, here))
             log.info("announced", account=me, peer=self.host.peer_id, gas=receipt.gas_used)
 
     async def _every(
@@ -113,11 +110,19 @@ class Daemon:
             await pause_for(pause)
 
     async def _look(self) -> None:
-        for enrolment in self.journal.enrolments():
-            if enrolment.task not in self.runners:
-                await self._begin(enrolment)
-        for runner in self.runners.values():
-            await runner.tick()
+        enrolled = {enrolment.task: enrolment for enrolment in self.journal.enrolments()}
+        for task in [task for task, runner in self.runners.items() if enrolled.get(task) != runner.enrolment]:
+            await self.runners.pop(task).drain(0)
+        for task, enrolment in enrolled.items():
+            try:
+                if task in self.runners:
+                    await self.runners[task].tick()
+                else:
+                    await self._begin(enrolment)
+            except ChainUnreachable:
+                raise
+            except Exception:  # one task's trouble is not another's
+                log.exception("task in trouble", task=task)
         self._write_status()
 
     async def _begin(self, enrolment: Enrolment) -> None:
@@ -171,16 +176,20 @@ class Daemon:
         os.replace(beside, self.home.status)
 
 
-async def connect_patiently(config: Config, deployment: Deployment, signer: LocalAccount) -> Ledger:
-    """Connect to the chain, waiting while it cannot be reached. Raises WrongChain at once."""
+async def connect_patiently(
+    config: Config, deployment: Deployment, signer: LocalAccount, stop: asyncio.Event
+) -> Ledger | None:
+    """Connect to the chain, waiting while it cannot be reached; None where `stop` comes first. Raises WrongChain."""
     pause = 0.5
-    while True:
+    while not stop.is_set():
         try:
             return await Ledger.connect(config.rpc, deployment, signer, config.confirmations)
         except ChainUnreachable as error:
             log.warning("waiting for the chain", rpc=config.rpc, error=str(error))
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
             pause = min(2 * pause, LONGEST_WAIT)
+    return None
 
 
 async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asyncio.Event) -> None:
@@ -190,7 +199,9 @@ async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asy
         deployment = Deployment.load(home.deployment)
         journal = Journal(home.journal, bytes(signer.key))
         stack.callback(journal.close)
-        ledger = await connect_patiently(config, deployment, signer)
+        ledger = await connect_patiently(config, deployment, signer, stop)
+        if ledger is None:
+            return
         stack.push_async_callback(ledger.close)
         host = await stack.enter_async_context(await Host.start(home.node_key.read_bytes(), config.listen))
         local = BlockStore(home.store, config.store_bytes)

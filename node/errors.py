@@ -11,7 +11,7 @@ class NodeError(Exception):
 
 class HomeMissing(NodeError):
     def __init__(self, home: Path) -> None:
-        super().__init__(f"{home} is no Foedus home: run `foedus --home {home} init --rpc URL` first")
+        super().__init__(f"{home} is no Foedus home: run `foedus --home {home} init --rpc URL --deployment FILE` first")
 
 
 class HomeExists(NodeError):

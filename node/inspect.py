@@ -42,7 +42,11 @@ class Inspector:
     def watch(self, round_: Round) -> None:
         """Start on the commitments that are new."""
         for position, commitment in round_.commitments.items():
-            if position not in self._checks:
+            check = self._checks.get(position)
+            if check is not None and check.done() and position not in self.valid | self.faulty:
+                log.warning("bundle not judged", round=round_.number, position=position, why=str(check.exception()))
+                check = None  # a fault of this node's own, such as a full disk: it is tried again
+            if check is None:
                 self._checks[position] = asyncio.create_task(self._check(round_, commitment))
 
     def settled(self, round_: Round) -> bool:

@@ -117,7 +117,10 @@ class Journal:
         return [Enrolment(Address(row[0]), *row[1:]) for row in self._db.execute("SELECT * FROM enrolment")]
 
     def drop_enrolment(self, task: Address) -> None:
-        self._db.execute("DELETE FROM enrolment WHERE task=?", (task,))
+        """Leave a task for good: with its enrolment go its keys and maskings. What it is bound to stays."""
+        for table in ("enrolment", "round_key", "masking"):
+            self._db.execute(f"DELETE FROM {table} WHERE task=?", (task,))
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def keep_keys(self, task: Address, opening: Opening, keys: bytes) -> bytes:
         """Store an opening's keys (an epoch's first: minus the epoch) unless some are there; answers what counts."""

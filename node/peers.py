@@ -20,6 +20,8 @@ from foedus.protocol.ids import Address, PeerId
 log = structlog.get_logger(__name__)
 
 MAX_PEERS = 4096
+REORG_BLOCKS = 64
+"""How far back the registry is read again, in case a reorganisation moved an announcement."""
 
 
 class PeerBook:
@@ -28,6 +30,7 @@ class PeerBook:
     def __init__(self, host: Host, ledger: Ledger, me: Address) -> None:
         self._host, self._ledger, self._me = host, ledger, me
         self._domain = Domain(ledger.deployment.chain_id, ledger.deployment.registry)
+        self._read = 0
         self._dialled: set[str] = set()
         self._asking: dict[PeerId, asyncio.Task[None]] = {}
         self._proven: set[PeerId] = set()
@@ -35,10 +38,12 @@ class PeerBook:
 
     async def refresh(self) -> None:
         """Read the registry, dial what is new, and ask new connections who they are."""
-        for account, announced in (await self._ledger.nodes()).items():
+        head = (await self._ledger.head()).number
+        for account, announced in (await self._ledger.nodes(self._read)).items():
             if account != self._me:
                 for address in announced.addresses:
                     self._dial(account, address)
+        self._read = max(0, head - REORG_BLOCKS)
         for peer in self._host.connected() - self._proven - self._asking.keys():
             self._asking[peer] = asyncio.create_task(self._ask(peer))
 

@@ -20,6 +20,7 @@ from foedus.node.errors import NodeError
 from foedus.node.inspect import Inspector
 from foedus.node.perform_unmask import Collector, perform_reveal
 from foedus.node.words import Check, Topic, Word
+from foedus.protocol.bitmap import from_bitmap
 from foedus.protocol.duties import STAGGER_SECONDS, turn
 from foedus.protocol.events import Aggregate
 from foedus.protocol.ids import Address, Hash32, Seed
@@ -91,11 +92,14 @@ async def perform_propose(
     manifest = Hash32(digest_of(await bench.store.put(made.to_bytes(), label)))
     claim = _claim(bench, task, round_, outcome, bench.me, manifest)
     bitmap = round_.freeze.bitmap if round_.freeze is not None else b""
-    receipt = await bench.send(f"propose/{round_.number}/{round_.attempt}", calls.propose(bench.task, claim, bitmap))
+    turn_of = f"propose/{round_.number}/{round_.attempt}/{round_.aggregate_from}"  # a dropped one is made anew
+    receipt = await bench.send(turn_of, calls.propose(bench.task, claim, bitmap))
     log.info("aggregate proposed", task=bench.task, round=round_.number, gas=receipt.gas_used, **outcome.metrics)
 
 
-async def _verify(bench: Bench, task: Task, round_: Round, proposal: Proposal, inspector: Inspector) -> None:
+async def _verify(
+    bench: Bench, task: Task, round_: Round, proposal: Proposal, inspector: Inspector, now: Callable[[], float]
+) -> None:
     """Recompute everything that the proposal claims. Raises WrongProposal, BlobMissing."""
     await inspector.ready(round_.survivors)
     claimed, aggregator = proposal.aggregate, proposal.aggregator
@@ -114,12 +118,34 @@ async def _verify(bench: Bench, task: Task, round_: Round, proposal: Proposal, i
         found, due = getattr(claimed, field.name), getattr(expected, field.name)
         if found != due:
             raise WrongProposal(aggregator, field.name, found, due)
-    if cid_of(outcome.model_blob) != made.model:
-        raise WrongProposal(aggregator, "the model's CID", made.model, cid_of(outcome.model_blob))
+    await _require_all_that_open(bench, task, round_, inspector, outcome, aggregator, now)
+    expected_manifest = ProposalManifest(cid_of(outcome.model_blob), cid_of(outcome.unmask_blob))
+    if made != expected_manifest:  # seeds that nobody asked for would be in the unmask blob alone
+        raise WrongProposal(aggregator, "the manifest", made, expected_manifest)
     label = f"{bench.task}/{round_.number}"
     await bench.store.put(outcome.model_blob, label)
     await bench.store.put(outcome.unmask_blob, label)
     await bench.store.put(block, label)
+
+
+async def _require_all_that_open(
+    bench: Bench,
+    task: Task,
+    round_: Round,
+    inspector: Inspector,
+    outcome: Outcome,
+    aggregator: Address,
+    now: Callable[[], float],
+) -> None:
+    """A group may sit out only where it cannot be opened: its part of the pay would go to the others."""
+    layout = inspector.layout
+    left_out = {layout.group(p) for p in round_.survivors} - from_bitmap(outcome.groups, layout.groups.count)
+    if not left_out:
+        return
+    await perform_reveal(bench, task, round_, inspector)
+    found = await Collector(bench, round_, inspector).gather(now, now() + task.params.attest_seconds / 3)
+    if hidden := sorted(left_out & set(found.open_groups)):
+        raise WrongProposal(aggregator, "left out groups", hidden, "seeds that open them")
 
 
 def _checker(bench: Bench, round_: Round, proposal: Proposal) -> Check:
@@ -140,10 +166,10 @@ async def perform_attest(
     bench: Bench, task: Task, round_: Round, proposal: Proposal, inspector: Inspector, now: Callable[[], float]
 ) -> None:
     """Verify, sign, and send the finalisation once a quorum has signed."""
-    topic = Topic(bench.task, round_.number, round_.attempt, f"attestation/{proposal.rank}")
+    topic = Topic(bench.task, round_.number, round_.attempt, f"attestation/{proposal.digest.hex()}")
     bench.board.open(topic, _checker(bench, round_, proposal))
     layout, me = bench.layout(round_), bench.position(round_)
-    await _verify(bench, task, round_, proposal, inspector)
+    await _verify(bench, task, round_, proposal, inspector, now)
     signature = sign_attestation(bench.signer, bench.domain, round_.number, round_.attempt, proposal.digest)
     bench.journal.sign_once(bench.task, round_.number, round_.attempt, topic.kind, proposal.digest, signature)
     mine = [Word(me, proposal.digest, signature)]
@@ -163,5 +189,5 @@ async def perform_attest(
     words = leading[1][: round_.threshold]
     signatures = [(word.position, word.signature) for word in words]
     call = calls.finalize(bench.task, proposal.aggregator, proposal.aggregate, signatures)
-    receipt = await bench.send(f"finalize/{round_.number}/{round_.attempt}/{proposal.rank}", call)
+    receipt = await bench.send(f"finalize/{round_.number}/{round_.attempt}/{proposal.digest.hex()}", call)
     log.info("round finalized", task=bench.task, round=round_.number, gas=receipt.gas_used)

@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from foedus.aggregator.bundle import Prepared, make_bundle
 from foedus.aggregator.keys import RoundKeys
 from foedus.contracts import calls
 from foedus.contracts.calls import Call
+from foedus.learning.client import Client
+from foedus.learning.update import LocalUpdate
 from foedus.network.cid import cid_of
 from foedus.node.bench import Bench
 from foedus.node.errors import NodeError
 from foedus.node.journal import Masking
-from foedus.protocol.ids import Address, Cid, Hash32, Opening
+from foedus.protocol.ids import Address, Cid, Hash32, Opening, RoundNumber
 from foedus.protocol.task import Round, Task
 
 log = structlog.get_logger(__name__)
+
+_TRAINING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +74,37 @@ async def perform_commit(bench: Bench, task: Task, round_: Round) -> None:
     if words is None:
         words = await _make(bench, task, round_)
     next_keys = bench.fresh_keys(Opening(round_.opening + 1))
-    receipt = await bench.send(f"commit/{round_.number}/{round_.attempt}", words.call(bench.task, next_keys))
+    receipt = await bench.send(_label(round_), words.call(bench.task, next_keys))
     log.info("update committed", task=bench.task, round=round_.number, attempt=round_.attempt, gas=receipt.gas_used)
 
 
+def _label(round_: Round) -> str:
+    return f"commit/{round_.number}/{round_.attempt}"
+
+
 async def _written(bench: Bench, round_: Round) -> CommitWords | None:
-    """What was written down before a crash, if its blobs were stored too; nothing was sent where they were not."""
+    """What was written down before a crash, if its blobs were stored too, or its transaction signed: the chain may
+    have that, and another masking would leave this node unable to open what it committed to."""
     kept = bench.journal.masking(bench.task, round_.number, round_.attempt)
     if kept is None:
         return None
     words = CommitWords.from_bytes(kept.words)
+    if bench.journal.sent(bench.task, _label(round_)) is not None:
+        return words
     stored = [await bench.store.local.has(Cid(cid)) for cid in (words.update_cid, words.envelope_cid)]
     return words if all(stored) else None
+
+
+def _train(client: Client, base: NDArray[np.int32], round_: RoundNumber) -> LocalUpdate:
+    """One training at a time: a thread cannot be called off, and model and random state are the process's own."""
+    with _TRAINING:
+        return client.update(base, round_)
 
 
 async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
     keys, client = bench.round_keys(task, round_), await bench.client()
     base = await bench.model(task, round_.base_root)
-    update = await asyncio.to_thread(client.update, base, round_.number)
+    update = await asyncio.to_thread(_train, client, base, round_.number)
     data_root = await asyncio.to_thread(client.data_root, bench.enrolment.salt)
     log.info("trained", task=bench.task, round=round_.number, **update.metrics)
     layout, context, me = bench.layout(round_), bench.context(round_), bench.position(round_)

@@ -9,11 +9,14 @@ from functools import partial
 import structlog
 
 from foedus.aggregator.bundle import Envelope, Secrets
+from foedus.aggregator.messages import reveal_place
+from foedus.aggregator.shares import Share
 from foedus.aggregator.unmask import (
     Collected,
     MalformedReveal,
     Release,
     Reveal,
+    Slot,
     collect,
     release_shares,
     reveal,
@@ -41,7 +44,6 @@ async def perform_reveal(bench: Bench, task: Task, round_: Round, inspector: Ins
     key = key_of(bench, round_)
     if bench.reveals.is_open(key):
         return
-    await inspector.ready(round_.survivors)
     layout, context, me = inspector.layout, bench.context(round_), bench.position(round_)
     keys, survivors = bench.round_keys(task, round_), round_.survivors
     own = b""
@@ -51,14 +53,21 @@ async def perform_reveal(bench: Bench, task: Task, round_: Round, inspector: Ins
         made = await asyncio.to_thread(reveal, layout, context, survivors, me, secrets, keys, bench.guard)
         own = made.to_bytes()
 
+    made_of: dict[Position, tuple[tuple[Slot, Share], ...]] = {}  # checked once, however often somebody asks
+
     def release(absent: frozenset[Position]) -> bytes:
         if me not in layout.committee:
             return b""
-        envelopes = dict(inspector.envelopes)
-        shares = release_shares(layout, context, survivors, absent, envelopes, me, keys, bench.guard)
-        return shares.to_bytes()
+        envelopes, wanted = dict(inspector.envelopes), sorted(absent & survivors)
+        for owner in wanted:
+            if owner in envelopes and owner not in made_of:
+                given = release_shares(layout, context, survivors, (owner,), envelopes, me, keys, bench.guard)
+                made_of[owner] = given.shares
+        shares = tuple(share for owner in wanted for share in made_of.get(owner, ()))
+        return Release(reveal_place(context), me, shares).to_bytes()
 
-    await asyncio.to_thread(release, frozenset())
+    if me in layout.committee:
+        await asyncio.to_thread(release_shares, layout, context, survivors, (), {}, me, keys, bench.guard)
     bench.reveals.open(key, Offer(round_.domain, own, release))
     log.info("revealing", task=bench.task, round=round_.number, attempt=round_.attempt)
 
@@ -71,7 +80,7 @@ class Collector:
         self._context = bench.context(round_)
         self._inspector = inspector
         self._reveals: dict[Position, Reveal] = {}
-        self._releases: dict[Position, list[Release]] = {}
+        self._releases: dict[Position, Release] = {}
         self._asking: dict[Position, asyncio.Task[None]] = {}
 
     def _envelopes(self) -> dict[Position, Envelope]:
@@ -87,9 +96,7 @@ class Collector:
             given = Release.from_bytes(answer.release, self._layout, self._context)
             if given.member != sender:
                 raise MalformedReveal(f"position {sender} sent the shares of position {given.member}")
-            before = self._releases.setdefault(sender, [])
-            if given not in before:
-                before.append(given)
+            self._releases[sender] = given
 
     async def _ask(self, peer: PeerId, sender: Position, absent: frozenset[Position]) -> None:
         try:
@@ -116,23 +123,22 @@ class Collector:
 
     def state(self) -> Collected:
         """What is open and what is missing now."""
-        releases = [release for given in self._releases.values() for release in given]
         return collect(
             self._layout,
             self._context,
             self._round.survivors,
             self._envelopes(),
             self._reveals.values(),
-            releases,
+            self._releases.values(),
         )
 
     async def gather(self, now: Callable[[], float], until: float) -> Collected:
         """Ask until every group opens, or until `until`; then whatever opens. Raises UnsafeFreeze, KeyError."""
         me = self._bench.position(self._round)
-        began = now()
+        began, absent = now(), frozenset[Position]()
+        grace = min(GRACE_SECONDS, (until - began) / 2)
         try:
             while True:
-                absent = self._absent() if now() - began >= GRACE_SECONDS else frozenset()
                 self._hear(me, self._bench.reveals.mine(key_of(self._bench, self._round), absent))
                 self._ask_all(absent)
                 await asyncio.sleep(LOOK_SECONDS)
@@ -141,9 +147,8 @@ class Collector:
                     log.warning("wrong reveal", round=self._round.number, fault=repr(fault))
                 if not any(found.missing.values()) or now() >= until:
                     return found
+                if now() - began >= grace:  # whoever sent nothing, or what does not fit its commitment
+                    absent = frozenset(owner for slots in found.missing.values() for owner, _ in slots)
         finally:
             for asked in list(self._asking.values()):
                 asked.cancel()
-
-    def _absent(self) -> frozenset[Position]:
-        return self._round.survivors - self._reveals.keys()

@@ -71,7 +71,7 @@ class RevealServer:
             task, round_, attempt, absent = load_json(request)
             key = (Address(str(task)), RoundNumber(int(round_)), Attempt(int(attempt)))
             bitmap = bytes.fromhex(absent)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise Garbage("not-a-request") from error
         if key not in self._offers:
             raise Refused("not-frozen-here")

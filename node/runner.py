@@ -15,6 +15,7 @@ from foedus.node.bench import Bench
 from foedus.node.errors import StaleBackup
 from foedus.node.follower import Follower
 from foedus.node.inspect import Inspector
+from foedus.node.journal import Enrolment
 from foedus.node.perform import perform
 from foedus.protocol.duties import Advertise, Clock, Duty, Poke, duties
 from foedus.protocol.events import Phase
@@ -22,6 +23,9 @@ from foedus.protocol.ids import Hash32, Opening, RoundNumber, Timestamp
 from foedus.protocol.task import Round, Task
 
 log = structlog.get_logger(__name__)
+
+ARCHIVE_PAUSE = 30.0
+"""Seconds before a round of which something was missing is asked for again."""
 
 
 class TaskRunner:
@@ -34,7 +38,7 @@ class TaskRunner:
         self._inspector: Inspector | None = None
         self._beacon: tuple[int, Hash32] | None = None
         self._erased = RoundNumber(0)
-        self._archived = 0
+        self._archived, self._archive_at = 0, 0.0
         self._archiving: asyncio.Task[None] | None = None
         self._told: tuple[object, ...] = ()
         self._stale: Opening | None = None
@@ -43,6 +47,11 @@ class TaskRunner:
     @property
     def state(self) -> Task | None:
         return self._follower.state
+
+    @property
+    def enrolment(self) -> Enrolment:
+        """How this node takes part, as it was when the runner began."""
+        return self._bench.enrolment
 
     def now(self) -> float:
         """The chain's time: the local clock, or the head's timestamp where that is ahead."""
@@ -102,14 +111,15 @@ class TaskRunner:
 
     def _forget(self, task: Task) -> None:
         """Erase the secrets of rounds that are final; what was said of them stays on the chain and in the store."""
-        if task.next_round <= self._erased:
+        final = RoundNumber(task.next_round + (task.phase is Phase.ENDED))  # a task's end gives up the round under way
+        if final <= self._erased:
             return
-        self._erased = task.next_round
+        self._erased = final
         running = task.round.opening if task.round else Opening(task.opening + 1)
         epoch = task.epoch if running == task.epoch_opening else task.epoch + 1
-        self._bench.journal.erase_before(task.address, running, epoch, task.next_round)
-        self._bench.board.forget_before(task.address, task.next_round)
-        self._bench.reveals.forget_before(task.address, task.next_round)
+        self._bench.journal.erase_before(task.address, running, epoch, final)
+        self._bench.board.forget_before(task.address, final)
+        self._bench.reveals.forget_before(task.address, final)
 
     def _archive(self, task: Task) -> None:
         """Keep the oldest finished round that is not kept yet; again later where something is missing."""
@@ -117,9 +127,11 @@ class TaskRunner:
             failure = self._archiving.exception()
             self._archived += failure is None
             if failure is not None:
+                self._archive_at = time.monotonic() + ARCHIVE_PAUSE
                 log.info("round not archived yet", task=task.address, round=self._archived + 1, why=str(failure))
             self._archiving = None
-        if self._archiving is None and self._archived < len(task.finished):
+        due = self._archived < len(task.finished) and time.monotonic() >= self._archive_at
+        if self._archiving is None and due:
             self._archiving = asyncio.create_task(archive_round(self._bench, task.finished[self._archived]))
 
     async def _clock(self, task: Task) -> Clock:

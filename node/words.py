@@ -32,8 +32,8 @@ ANSWER_SECONDS = 5.0
 EARLY_WORDS = 256
 """Words kept unchecked because their topic is not open here yet; the oldest give way."""
 
-KIND = re.compile(r"survivors|attestation/[0-9]{1,4}")
-"""What is signed: the survivors, or the proposal of the aggregator of a rank."""
+KIND = re.compile(r"survivors|attestation/[0-9a-f]{64}")
+"""What is signed: the survivors, or the proposal of a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _decode(blob: bytes) -> tuple[Topic, list[Word]]:
         (task, round_, attempt, kind), rows = load_json(blob)
         topic = Topic(Address(str(task)), RoundNumber(int(round_)), Attempt(int(attempt)), kind)
         words = [Word(Position(int(p)), bytes.fromhex(content), bytes.fromhex(sig)) for p, content, sig in rows]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise Garbage("not-words") from error
     if not (isinstance(kind, str) and KIND.fullmatch(kind)) or len(words) > COMMITTEE_MAX:
         raise Garbage("not-words")

@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 MAX_DEPTH = 32
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""A string that never ends runs to the end of the text: to look for its end from each quote on would be quadratic."""
 
 
 def load_json(blob: bytes) -> Any:

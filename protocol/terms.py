@@ -184,7 +184,10 @@ def _validate(terms: Terms) -> None:
         value = getattr(terms, name)
         _require(value in get_args(choices), name, value, f"must be one of {', '.join(get_args(choices))}")
     _require(
-        isinstance(terms.name, str) and 0 < len(terms.name) <= 80, "name", terms.name, "must be 1 to 80 characters"
+        isinstance(terms.name, str) and 0 < len(terms.name) <= 80 and terms.name.isprintable(),
+        "name",
+        terms.name,
+        "must be 1 to 80 printable characters",
     )
     redrawn = terms.grouping == "redrawn"
     need = "groups are redrawn every round exactly where epoch_rounds is 1"

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from foedus import __version__
 from foedus.node.cli import auditing, doctor, looking, running, simulating
@@ -69,6 +70,7 @@ KNOWN_ERRORS = (
     ("foedus.network.errors", "NetworkError"),
     ("foedus.network.disk", "StoreFull"),
     ("foedus.network.kubo", "KuboError"),
+    ("foedus.protocol.manifest", "MalformedManifest"),
     ("foedus.protocol.ports", "BlobMissing"),
     ("foedus.protocol.ports", "BlobCorrupt"),
     ("foedus.protocol.ports", "BlobTooLarge"),
@@ -89,5 +91,6 @@ def main() -> None:
         known = tuple(getattr(import_module(room), name) for room, name in KNOWN_ERRORS)
         if not isinstance(error, (*known, OSError)):
             raise
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        told = Text.assemble(("error:", "red"), f" {error}")
+        Console(stderr=True).print(told, soft_wrap=True)
         sys.exit(1)

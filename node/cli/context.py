@@ -66,12 +66,12 @@ class Cli:
         if self.json:
             typer.echo(json.dumps(facts, default=str))
         else:
-            self.console.print(text, highlight=False)
+            self.console.print(text, highlight=False, markup=False)
 
     def note(self, text: str) -> None:
         """Something on the way to the result, for people only."""
         if not self.json:
-            self.console.print(text, highlight=False)
+            self.console.print(text, highlight=False, markup=False)
 
 
 def cli_of(context: typer.Context) -> Cli:

@@ -15,11 +15,10 @@ from foedus.incentives.settlement import rewards_of
 from foedus.node.bench import load_model, load_terms
 from foedus.node.chain import read_task, treasury_of
 from foedus.node.cli.context import cli_of
-from foedus.node.cli.money import ether
+from foedus.node.cli.money import account_of, ether
 from foedus.node.cli.sessions import open_ledger, open_store
 from foedus.node.cli.tasks import TaskAddress
 from foedus.node.errors import NodeError
-from foedus.protocol.ids import Address
 from foedus.protocol.task import Round, Task
 
 rounds = typer.Typer(no_args_is_help=True, help="What a task's rounds were.")
@@ -125,13 +124,30 @@ def claim(
             async with open_store(cli, ledger) as store:
                 terms, _ = await load_terms(store, state)
             earned = rewards_of(state, terms, await treasury_of(ledger)).earned
-            who = Address(account or signer.address)
+            who = account_of(account or signer.address)
             if who not in earned:
                 raise NodeError(f"{who} has earned nothing in {state.address} yet")
             index, count, proof = claim_proof(earned, who)
             receipt = await ledger.transact(calls.claim(state.address, who, earned[who], index, count, proof))
             paid = earned[who] - state.claimed.get(who, 0)
             cli.answer({"account": who, "paid": paid, "gas": receipt.gas_used}, f"Paid {ether(paid)} to {who}.")
+
+    asyncio.run(work())
+
+
+@rewards.command()
+def remainder(context: typer.Context, task: TaskAddress) -> None:
+    """Take back what an ended task did not pay out: for its sponsor."""
+    cli = cli_of(context)
+    signer = cli.unlock()
+
+    async def work() -> None:
+        async with open_ledger(cli, signer) as ledger:
+            state, _ = await read_task(ledger, task)
+            receipt = await ledger.transact(calls.withdraw_remainder(state.address))
+            amount = state.pool - state.payout_total
+            facts = {"task": state.address, "returned": amount, "gas": receipt.gas_used}
+            cli.answer(facts, f"Returned {ether(amount)} to {signer.address}.")
 
     asyncio.run(work())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -48,7 +49,15 @@ class HomeStore:
         try:
             return await self._local.get(cid, limit)
         except BlobMissing:
-            return await (await self._reach()).get(cid, limit)
+            network = await self._reach()
+        give_up = time.monotonic() + CONNECT_SECONDS
+        while True:  # who answered first may not be who holds it
+            try:
+                return await network.get(cid, limit)
+            except BlobMissing:
+                if time.monotonic() >= give_up:
+                    raise
+            await asyncio.sleep(4 * LOOK_SECONDS)
 
     async def put(self, blob: bytes) -> Cid:
         """See BlobStore: stored and pinned in the home."""

@@ -9,9 +9,8 @@ import typer
 
 from foedus.contracts import calls
 from foedus.node.cli.context import cli_of
-from foedus.node.cli.money import ether, wei
+from foedus.node.cli.money import account_of, ether, wei
 from foedus.node.cli.sessions import open_ledger
-from foedus.protocol.ids import Address
 
 stake = typer.Typer(no_args_is_help=True, help="What backs an account's promises.")
 Amount = Annotated[str, typer.Argument(help='Wei, or text such as "0.1 ether".')]
@@ -55,7 +54,7 @@ def show(
 ) -> None:
     """Show an account's stake and balance."""
     cli = cli_of(context)
-    address = Address(account or cli.account())
+    address = account_of(account or cli.account())
 
     async def work() -> None:
         async with open_ledger(cli) as ledger:

@@ -64,7 +64,11 @@ def create_(
         async with open_ledger(cli, signer) as ledger:
             call = calls.create_task(ledger.deployment, terms.digest, built.model_root, terms.params, Wei(terms.pool))
             receipt = await ledger.transact(call)
-            made = [event.task for point, event in await ledger.tasks() if point.block == receipt.block]
+            made = [
+                event.task
+                for point, event in await ledger.tasks()
+                if (point.block, event.sponsor, event.terms) == (receipt.block, ledger.address, terms.digest)
+            ]
             facts = {"task": made[-1], "terms": terms.digest.hex(), "gas": receipt.gas_used}
             told = f"Task {made[-1]}: {terms.name}. Keep `foedus node run` going here, so that others can fetch it."
             cli.answer(facts, told)
@@ -121,7 +125,7 @@ def show(context: typer.Context, task: TaskAddress) -> None:
             async with open_store(cli, ledger) as store:
                 terms, manifest = await load_terms(store, state)
         facts = {**_facts(state), "name": terms.name, "parameters": manifest.parameters}
-        lines = [f"[bold]{terms.name}[/bold]  {state.address}", f"{manifest.parameters} parameters, app {terms.app}"]
+        lines = [f"{terms.name}  {state.address}", f"{manifest.parameters} parameters, app {terms.app}"]
         lines += [f"{state.phase.name}, {len(state.finished)} of {terms.params.rounds} rounds finished"]
         lines += [
             f"{len(state.participants)} of {terms.params.max_participants} participants, pool {ether(state.pool)}"
@@ -176,14 +180,18 @@ def join(
 async def _join(cli: Cli, ledger: Ledger, journal: Journal, mine: Enrolment, terms: Terms) -> None:
     """Write down, then send: keys first, under the epoch they are for; the enrolment once the chain has taken it."""
     state, _ = await read_task(ledger, mine.task)
-    made = RoundKeys.generate(os.urandom).to_bytes()
-    keys = RoundKeys.from_bytes(journal.keep_keys(mine.task, Opening(-(state.epoch + 1)), made))
-    receipt = await ledger.transact(calls.join(mine.task, terms.digest, keys.mask_key, keys.box_key))
-    after, _ = await read_task(ledger, mine.task)
-    member = after.participants[ledger.address]
-    journal.keep_keys(mine.task, Opening(-member.ready_epoch), keys.to_bytes())
+    gas, known = 0, any(enrolment.task == mine.task for enrolment in journal.enrolments())
+    if known or ledger.address not in state.participants:  # else an earlier command was cut off before it enrolled
+        made = RoundKeys.generate(os.urandom).to_bytes()
+        keys = RoundKeys.from_bytes(journal.keep_keys(mine.task, Opening(-(state.epoch + 1)), made))
+        receipt = await ledger.transact(calls.join(mine.task, terms.digest, keys.mask_key, keys.box_key))
+        gas = receipt.gas_used
+        state, _ = await read_task(ledger, mine.task)
+        ready = Opening(-state.participants[ledger.address].ready_epoch)
+        journal.keep_keys(mine.task, ready, keys.to_bytes())
+    member = state.participants[ledger.address]
     journal.enrol(mine)
-    facts = {"task": mine.task, "position": member.position, "gas": receipt.gas_used}
+    facts = {"task": mine.task, "position": member.position, "gas": gas}
     cli.answer(facts, f"Joined {mine.task} at position {member.position}. Next: `foedus node run`.")
 
 
