@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eth_utils.address import is_checksum_address
 
-from foedus.protocol.ids import Address
+from foedus.protocol.ids import Address, Hash32
 
 
 class MalformedDeployment(ValueError):
@@ -29,6 +29,11 @@ class Deployment:
     vault: Address
     registry: Address
     block: int
+
+    @property
+    def genesis_hash(self) -> Hash32:
+        """The hash of block 0 as bytes."""
+        return Hash32(bytes.fromhex(self.genesis.removeprefix("0x")))
 
     def save(self, path: Path) -> None:
         """Write the book as JSON."""

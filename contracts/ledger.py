@@ -11,7 +11,7 @@ from eth_account.signers.local import LocalAccount
 from foedus.contracts.bindings import checksum, decode, decode_node, decode_result, encode, topic
 from foedus.contracts.calls import Call
 from foedus.contracts.deployment import Deployment
-from foedus.contracts.errors import MalformedLog, NoSigner, RpcFault, WrongChain
+from foedus.contracts.errors import MalformedLog, NonceTaken, NoSigner, RpcFault, WrongChain
 from foedus.contracts.nonces import SignedCall
 from foedus.contracts.rpc import Rpc
 from foedus.contracts.sender import Receipt, Sender
@@ -22,6 +22,10 @@ __all__ = ["Deployment", "Head", "Ledger", "Receipt", "SignedCall", "Stake"]
 
 PAGE_BLOCKS = 5_000
 """Blocks asked for in one eth_getLogs; halved where a node refuses so many."""
+
+
+NONCE_TRIES = 5
+"""How often `transact` signs anew: a daemon and a command may send from one account at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +189,15 @@ class Ledger:
         return await self._writer.wait(hash, timeout)
 
     async def transact(self, call: Call, timeout: float = 120) -> Receipt:
-        """Sign, send and wait. Raises what these do."""
-        signed = await self.sign(call)
-        await self.broadcast(signed)
-        return await self.wait(signed.hash, timeout)
+        """Sign, send and wait; sign anew where another process of the account took the nonce. Raises what these do."""
+        for _ in range(NONCE_TRIES):
+            signed = await self.sign(call)
+            try:
+                await self.broadcast(signed)
+                return await self.wait(signed.hash, timeout)
+            except NonceTaken as error:
+                taken = error
+        raise taken
 
     @property
     def _writer(self) -> Sender:

@@ -2,7 +2,8 @@
 
 A round is worth pool / rounds, rounded down. Of it, by the terms' shares: presence and contribution in equal parts to
 the survivors whose group was opened; the aggregator's part to whoever proposed it; the attesters' part in equal parts
-to the committee members who signed the freeze. All divisions round down; what is left of a round is the treasury's.
+to the committee members who signed the freeze. All divisions round down; what is left is the treasury's,
+but for the survivors' part of a round in which no group counted: that stays in the pool.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BASIS_POINTS = 10_000
 def round_payouts(
     terms: Terms, round_: Round, aggregator: Address, opened: frozenset[Position], treasury: Address
 ) -> dict[Address, Wei]:
-    """What one round pays, in wei; the sum is exactly pool // rounds.
+    """What one round pays, in wei; the sum is exactly pool // rounds where any group counted.
 
     opened: the survivors whose group's sum is in the aggregate.
     """
@@ -36,7 +37,8 @@ def round_payouts(
     pay([round_.roster[p].address for p in sorted(opened)], terms.shares.presence + terms.shares.contribution)
     pay([aggregator], terms.shares.aggregator)
     pay([round_.roster[p].address for p in sorted(signers)], terms.shares.attesters)
-    paid[treasury] = paid.get(treasury, 0) + worth - sum(paid.values())
+    unearned = 0 if opened else worth * (terms.shares.presence + terms.shares.contribution) // BASIS_POINTS
+    paid[treasury] = paid.get(treasury, 0) + worth - unearned - sum(paid.values())
     return {account: Wei(amount) for account, amount in paid.items()}
 
 

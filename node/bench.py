@@ -83,7 +83,9 @@ async def load_terms(store: BlobStore, task: Task) -> tuple[Terms, Manifest]:
         raise WrongTerms(task.address, "params")
     if terms.pool != task.pool:
         raise WrongTerms(task.address, "pool")
-    manifest = Manifest.from_bytes(await store.get(cid_of_block_digest(Hash32(bytes.fromhex(terms.manifest))), 1 << 20))
+    manifest = Manifest.from_bytes(
+        await store.get(cid_of_block_digest(Hash32(bytes.fromhex(terms.manifest))), MANIFEST_LIMIT)
+    )
     return terms, manifest
 
 
@@ -158,7 +160,7 @@ class Bench:
     def context(self, round_: Round) -> Context:
         """Where and when the round's secrets are good."""
         deployment = self.ledger.deployment
-        genesis = Hash32(bytes.fromhex(deployment.genesis.removeprefix("0x")))
+        genesis = deployment.genesis_hash
         return Context(genesis, deployment.chain_id, self.task, round_.number, round_.attempt, round_.base_root)
 
     async def client(self) -> Client:
@@ -192,9 +194,6 @@ class Bench:
         """The other committee members' peers, as far as the registry knows them."""
         accounts = [layout.roster[p].address for p in layout.committee]
         return self.peers.of(account for account in accounts if account != self.me)
-
-    def roster_peers(self, round_: Round) -> list[PeerId]:
-        return self.peers.of(m.address for m in round_.roster.values() if m.address != self.me)
 
     async def model(self, task: Task, root: Hash32) -> NDArray[np.int32]:
         """A model by its root: int32, shape (manifest.model_lanes,). Raises WrongModel, BlobMissing."""

@@ -27,7 +27,6 @@ class Config:
     confirmations: int = 0
     poll_seconds: float = 0.5
     store_bytes: int = 20 * 2**30
-    ipfs: str = ""
 
     @classmethod
     def load(cls, home: Home) -> Config:

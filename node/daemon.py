@@ -19,6 +19,7 @@ from foedus.contracts.deployment import Deployment
 from foedus.contracts.errors import ChainUnreachable
 from foedus.contracts.ledger import Ledger
 from foedus.network.discovery import LocalDiscovery, bootstrap, network_id
+from foedus.network.errors import HostStopped
 from foedus.network.host import Host
 from foedus.network.identity import MAX_ADDRESSES, Domain, serve_record, sign
 from foedus.network.netstore import NetworkStore
@@ -35,7 +36,7 @@ from foedus.node.peers import PeerBook
 from foedus.node.reveals import RevealServer
 from foedus.node.runner import TaskRunner
 from foedus.node.words import Noticeboard
-from foedus.protocol.ids import Address, Hash32, Timestamp
+from foedus.protocol.ids import Address, Timestamp
 from foedus.protocol.ports import BlobMissing
 from foedus.protocol.task import create
 
@@ -64,6 +65,7 @@ class Daemon:
     treasury: Address
     runners: dict[Address, TaskRunner]
     waiting: str = ""
+    failure: HostStopped | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Everything a node does, until `stop`."""
@@ -73,13 +75,24 @@ class Daemon:
                 group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh, asyncio.sleep)),
                 group.create_task(self._every(self.config.poll_seconds, self._look, self.hints.wait)),
             ]
+            fallen = group.create_task(self._watch_host(stop))
             await stop.wait()
             log.info("draining")
+            fallen.cancel()
             for loop in loops:
                 loop.cancel()
         await asyncio.gather(*(runner.drain(DRAIN_SECONDS) for runner in self.runners.values()))
         self.board.close()
         self.peers.close()
+
+    async def _watch_host(self, stop: asyncio.Event) -> None:
+        """A node without a network is no node: stop where the host ended by itself, and say why."""
+        try:
+            await self.host.wait_stopped()
+        except HostStopped as error:
+            self.failure = error
+            log.error("network lost", error=str(error))
+            stop.set()
 
     async def _announce(self) -> None:
         """Say in the registry where this node is, unless it says so already."""
@@ -206,7 +219,7 @@ async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asy
         host = await stack.enter_async_context(await Host.start(home.node_key.read_bytes(), config.listen))
         local = BlockStore(home.store, config.store_bytes)
         stack.push_async_callback(local.close)
-        network = network_id(deployment.chain_id, Hash32(bytes.fromhex(deployment.genesis.removeprefix("0x"))))
+        network = network_id(deployment.chain_id, deployment.genesis_hash)
         here, now = Domain(deployment.chain_id, deployment.registry), Timestamp(int(time.time()))
         serve_record(host, sign(here, host.peer_id, bytes(signer.key), now, host.addresses))
         bootstrap(config.bootstrap, host.add_peer)
@@ -234,3 +247,5 @@ async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asy
         log.info("node started", account=signer.address, peer=host.peer_id, home=str(home.root))
         await daemon.run(stop)
         log.info("node stopped", account=signer.address)
+        if daemon.failure is not None:
+            raise daemon.failure

@@ -46,11 +46,6 @@ class UnknownTask(NodeError):
         super().__init__(f"{task} is no task of the factory {factory}: `foedus task list` shows those there are")
 
 
-class NotAParticipant(NodeError):
-    def __init__(self, account: str, task: str) -> None:
-        super().__init__(f"{account} has not joined {task}: run `foedus task join {task} --app APP`")
-
-
 class StaleBackup(NodeError):
     """The chain knows round keys of this account that the journal never had."""
 

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 async def perform(bench: Bench, task: Task, inspector: Inspector | None, duty: Duty, now: Callable[[], float]) -> None:
-    """Do one duty. A lost race, where another did it first, is no failure: the chain shows it next."""
+    """Do one duty. What the contract refuses is told and raised: most often another was first, as the chain shows."""
     try:
         await _perform(bench, task, inspector, duty, now)
     except Reverted as error:

@@ -21,7 +21,7 @@ from foedus.node.inspect import Inspector
 from foedus.node.perform_unmask import Collector, perform_reveal
 from foedus.node.words import Check, Topic, Word
 from foedus.protocol.bitmap import from_bitmap
-from foedus.protocol.duties import STAGGER_SECONDS, turn
+from foedus.protocol.duties import STAGGER_SECONDS, committee_turn
 from foedus.protocol.events import Aggregate
 from foedus.protocol.ids import Address, Hash32, Seed
 from foedus.protocol.task import Proposal, Round, Task
@@ -175,7 +175,7 @@ async def perform_attest(
     mine = [Word(me, proposal.digest, signature)]
     peers = bench.committee_peers(layout)
     bench.board.exchange(topic, peers, mine)
-    asked, reached, my_turn = now(), None, turn(task, bench.me, round_.opening)
+    asked, reached, my_turn = now(), None, committee_turn(round_, me)
     while True:
         leading = bench.board.leading(topic, bench.seated(round_))
         if leading is not None and len(leading[1]) >= round_.threshold:

@@ -18,7 +18,7 @@ from foedus.node.bench import Bench
 from foedus.node.inspect import Inspector
 from foedus.node.words import Check, Topic, Word
 from foedus.protocol.bitmap import MalformedBitmap, from_bitmap, from_pairs, to_bitmap, to_pairs
-from foedus.protocol.duties import STAGGER_SECONDS, turn
+from foedus.protocol.duties import STAGGER_SECONDS, committee_turn
 from foedus.protocol.task import Round, Task
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ async def perform_freeze(
     topic = Topic(bench.task, round_.number, round_.attempt, "survivors")
     bench.board.open(topic, _checker(bench, round_))
     began, asked, me = task.deadline - task.params.freeze_seconds, now(), bench.position(round_)
-    my_turn = turn(task, bench.me, round_.opening)
+    my_turn = committee_turn(round_, me)
     reached: float | None = None
     while True:
         waited = now() - began - LEADER_SECONDS * my_turn

@@ -36,7 +36,7 @@ class TaskRunner:
         bench.latest = lambda: follower.state
         self._agenda = Agenda(self._perform, time.monotonic)
         self._inspector: Inspector | None = None
-        self._beacon: tuple[int, Hash32] | None = None
+        self._beacon: tuple[int, Hash32, Hash32] | None = None
         self._erased = RoundNumber(0)
         self._archived, self._archive_at = 0, 0.0
         self._archiving: asyncio.Task[None] | None = None
@@ -139,15 +139,16 @@ class TaskRunner:
         number = head.number if head else 0
         beacon = None
         if task.phase is Phase.AGGREGATE and task.round is not None and task.round.freeze is not None:
-            beacon = await self._beacon_hash(task.round.freeze.beacon_block, number)
+            beacon = await self._beacon_hash(task.round.freeze.beacon_block, task.round.freeze.point.block_hash, number)
         return Clock(Timestamp(int(self.now())), number, beacon)
 
-    async def _beacon_hash(self, block: int, head: int) -> Hash32 | None:
+    async def _beacon_hash(self, block: int, frozen_in: Hash32, head: int) -> Hash32 | None:
+        """The beacon's hash once its block exists; asked again where a reorganisation moved the freeze."""
         if head <= block:
             return None
-        if self._beacon is None or self._beacon[0] != block:
-            self._beacon = (block, await self._bench.ledger.block_hash(block))
-        return self._beacon[1]
+        if self._beacon is None or self._beacon[:2] != (block, frozen_in):
+            self._beacon = (block, frozen_in, await self._bench.ledger.block_hash(block))
+        return self._beacon[2]
 
     def _tell(self, task: Task) -> None:
         attempt = task.round.attempt if task.round else 0

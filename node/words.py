@@ -28,6 +28,8 @@ PROTOCOL = "/foedus/words/1"
 MESSAGE_LIMIT = 1 << 17
 CONTENT_LIMIT = 1024
 SIGNATURE_BYTES = 65
+MOST_WORDS = 2 * COMMITTEE_MAX
+"""More than a draw of about 32 ever makes a committee."""
 ANSWER_SECONDS = 5.0
 EARLY_WORDS = 256
 """Words kept unchecked because their topic is not open here yet; the oldest give way."""
@@ -72,7 +74,7 @@ def _decode(blob: bytes) -> tuple[Topic, list[Word]]:
         words = [Word(Position(int(p)), bytes.fromhex(content), bytes.fromhex(sig)) for p, content, sig in rows]
     except (ValueError, TypeError, OverflowError) as error:
         raise Garbage("not-words") from error
-    if not (isinstance(kind, str) and KIND.fullmatch(kind)) or len(words) > COMMITTEE_MAX:
+    if not (isinstance(kind, str) and KIND.fullmatch(kind)) or len(words) > MOST_WORDS:
         raise Garbage("not-words")
     if any(len(word.content) > CONTENT_LIMIT or len(word.signature) != SIGNATURE_BYTES for word in words):
         raise Garbage("not-words")

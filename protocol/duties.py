@@ -88,6 +88,12 @@ def turn(task: Task, me: Address, slot: int) -> int:
     return (order.index(me) - slot) % len(order) if me in task.participants else len(order)
 
 
+def committee_turn(round_: Round, position: Position) -> int:
+    """A committee member's place, from 0, in the order in which members do what any one of them may."""
+    order = round_.committee
+    return (order.index(position) - round_.opening) % len(order) if position in order else len(order)
+
+
 def aggregator_rank(round_: Round, position: Position, beacon: Hash32) -> int:
     """A position's rank, from 0, among the round's aggregators."""
     bitmap = round_.freeze.bitmap if round_.freeze else b""
@@ -101,10 +107,11 @@ def may_propose(task: Task, round_: Round, rank: int, now: Timestamp) -> bool:
 
 
 def _poke_is_due(task: Task, me: Address, clock: Clock) -> bool:
-    patience = STAGGER_SECONDS * turn(task, me, task.opening)
+    mine = turn(task, me, task.opening)
+    patience = STAGGER_SECONDS * mine
     match task.phase:
         case Phase.DRAW:
-            return clock.block > task.beacon_block + patience
+            return clock.block > task.beacon_block + mine
         case Phase.ENROL | Phase.COMMIT | Phase.FREEZE | Phase.AGGREGATE | Phase.ATTEST:
             return 0 < task.deadline <= clock.now - patience
         case Phase.ENDED:

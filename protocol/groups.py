@@ -35,9 +35,9 @@ def threshold(members: int) -> int:
     return 2 * members // 3 + 1
 
 
-def in_committee(seed: Hash32, position: Position, domain: int) -> bool:
-    """Whether an eligible position sits on the epoch's committee: all of them up to 32, else those drawn below 32."""
-    return domain <= COMMITTEE_MAX or shuffle(seed, position, domain) < COMMITTEE_MAX
+def in_committee(seed: Hash32, position: Position, domain: int, eligible: int) -> bool:
+    """Whether one of `eligible` positions sits on the committee: all of them up to 32, else about 32 by the draw."""
+    return eligible <= COMMITTEE_MAX or shuffle(seed, position, domain) * eligible < COMMITTEE_MAX * domain
 
 
 def aggregator_seed(block_hash: Hash32, epoch_seed: Hash32, survivors: bytes) -> Hash32:

@@ -117,7 +117,8 @@ class Round:
     @property
     def committee(self) -> tuple[Position, ...]:
         """The eligible positions that may sign, in order."""
-        return tuple(p for p in sorted(self.roster) if in_committee(self.seed, p, self.domain))
+        eligible = len(self.roster)
+        return tuple(p for p in sorted(self.roster) if in_committee(self.seed, p, self.domain, eligible))
 
     @property
     def threshold(self) -> int:

@@ -9,7 +9,7 @@ import {TaskState} from "./TaskState.sol";
 import {Position} from "./TaskTypes.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
-/// @title The committee: all who are eligible up to 32 seats, else those that the epoch's draw puts below 32.
+/// @title The committee: all who are eligible up to 32, else about 32 of them by the epoch's draw.
 abstract contract Committee is TaskState {
     using Bitmap for bytes;
 
@@ -41,7 +41,7 @@ abstract contract Committee is TaskState {
         return (2 * members) / 3 + 1;
     }
 
-    /// @dev Reverts unless a quorum of committee members signed `digest`; the loop is over at most 32 signers.
+    /// @dev Reverts unless a quorum of committee members signed `digest`; the loop is over the signers, whom the caller pays for.
     /// @return signers the bitmap of their seats.
     function _requireQuorum(Slot memory state, bytes32 digest, Position[] calldata positions, bytes calldata signatures)
         internal
@@ -60,7 +60,7 @@ abstract contract Committee is TaskState {
             address signer = _recover(digest, signatures, i);
             ParticipantWord word = _records[signer].participant;
             bool isMember = Position.unwrap(word.position()) == seat && word.isEligible(opening, fresh);
-            if (!isMember || !_isDrawn(seat, state.domain)) revert NotCommitteeMember(positions[i], signer);
+            if (!isMember || !_isDrawn(seat, state)) revert NotCommitteeMember(positions[i], signer);
             signers.add(seat);
             next = seat + 1;
         }
@@ -80,8 +80,10 @@ abstract contract Committee is TaskState {
         (signer,,) = ECDSA.tryRecover(digest, v, r, s);
     }
 
-    /// @dev Whether the epoch's draw puts a seat on the committee.
-    function _isDrawn(uint256 seat, uint16 domain) private view returns (bool) {
-        return domain <= COMMITTEE_MAX || Shuffle.place(_epochSeed, seat, domain) < COMMITTEE_MAX;
+    /// @dev Whether the epoch's draw puts an eligible seat on the committee: all up to 32, else about 32 of them, however
+    /// many of the seats that were ever given are empty.
+    function _isDrawn(uint256 seat, Slot memory state) private view returns (bool) {
+        if (state.eligible <= COMMITTEE_MAX) return true;
+        return Shuffle.place(_epochSeed, seat, state.domain) * state.eligible < COMMITTEE_MAX * uint256(state.domain);
     }
 }

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from foedus.aggregator.audit import audit_task
 from foedus.aggregator.report import Mismatch, Report
-from foedus.contracts.deployment import Deployment
+from foedus.contracts.deployment import Deployment, MalformedDeployment
+from foedus.contracts.errors import LedgerError
 from foedus.contracts.ledger import Ledger
 from foedus.incentives.settlement import payout_rule
 from foedus.network.folder import FolderStore
@@ -25,9 +26,11 @@ from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.sessions import open_store
 from foedus.node.cli.tasks import TaskAddress
 from foedus.node.errors import NodeError
-from foedus.protocol.ids import Hash32
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobStore
 from foedus.protocol.terms import InvalidTerms
+
+COULD_NOT_LOOK = 2
+"""The exit status where something was unavailable, the chain included: never that of a mismatch."""
 
 
 def audit(
@@ -46,7 +49,7 @@ def audit(
         async with await Ledger.connect(rpc or cli.config().rpc, book) as ledger:
             state, entries = await read_task(ledger, task)
             treasury = await treasury_of(ledger)
-            genesis = Hash32(bytes.fromhex(book.genesis.removeprefix("0x")))
+            genesis = book.genesis_hash
             async with _blobs(cli, ledger, store, ipfs) as blobs:
                 try:
                     terms, _ = await load_terms(blobs, state)
@@ -59,7 +62,11 @@ def audit(
                     bar.add_task(f"auditing {len(state.finished)} rounds", total=None)
                     return await audit_task(entries, blobs, genesis, book.chain_id, payouts)
 
-    report = asyncio.run(work())
+    try:
+        report = asyncio.run(work())
+    except (LedgerError, NodeError, MalformedDeployment, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(COULD_NOT_LOOK) from error
     if cli.json:
         typer.echo(report.to_json())
     else:

@@ -50,7 +50,7 @@ def status(
     """Show this node: its daemon, its peers, and the tasks that it takes part in."""
     cli = cli_of(context)
     cli.home.require()
-    if not watch:
+    if not watch or cli.json:
         facts = asyncio.run(_facts(cli))
         cli.answer(facts, "") if cli.json else cli.console.print(_table(facts))
         return

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from foedus.contracts import calls
+from foedus.contracts.calls import Call
+from foedus.contracts.deployment import Deployment
 from foedus.node.cli.context import cli_of
 from foedus.node.cli.money import account_of, ether, wei
 from foedus.node.cli.sessions import open_ledger
+from foedus.protocol.ids import Wei
 
 stake = typer.Typer(no_args_is_help=True, help="What backs an account's promises.")
 Amount = Annotated[str, typer.Argument(help='Wei, or text such as "0.1 ether".')]
@@ -19,31 +23,25 @@ Amount = Annotated[str, typer.Argument(help='Wei, or text such as "0.1 ether".')
 @stake.command()
 def deposit(context: typer.Context, amount: Amount) -> None:
     """Add to the free stake."""
-    cli, value = cli_of(context), wei(amount)
-    signer = cli.unlock()
-
-    async def work() -> None:
-        async with open_ledger(cli, signer) as ledger:
-            receipt = await ledger.transact(calls.deposit(ledger.deployment, value))
-            held = await ledger.stake(ledger.address)
-            facts = {"free": held.free, "locked": held.locked, "gas": receipt.gas_used}
-            cli.answer(facts, f"Deposited {ether(value)}: free {ether(held.free)}, locked {ether(held.locked)}.")
-
-    asyncio.run(work())
+    _move(context, amount, calls.deposit, "Deposited")
 
 
 @stake.command()
 def withdraw(context: typer.Context, amount: Amount) -> None:
     """Take back free stake."""
+    _move(context, amount, calls.withdraw, "Withdrew")
+
+
+def _move(context: typer.Context, amount: str, call: Callable[[Deployment, Wei], Call], done: str) -> None:
     cli, value = cli_of(context), wei(amount)
     signer = cli.unlock()
 
     async def work() -> None:
         async with open_ledger(cli, signer) as ledger:
-            receipt = await ledger.transact(calls.withdraw(ledger.deployment, value))
+            receipt = await ledger.transact(call(ledger.deployment, value))
             held = await ledger.stake(ledger.address)
             facts = {"free": held.free, "locked": held.locked, "gas": receipt.gas_used}
-            cli.answer(facts, f"Withdrew {ether(value)}: free {ether(held.free)}, locked {ether(held.locked)}.")
+            cli.answer(facts, f"{done} {ether(value)}: free {ether(held.free)}, locked {ether(held.locked)}.")
 
     asyncio.run(work())
 

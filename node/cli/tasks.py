@@ -156,6 +156,9 @@ def join(
             async with open_store(cli, ledger) as store:
                 terms, _ = await load_terms(store, create(event))
             require_approved(digest, terms.app, (digest,))
+            parts = partitions or terms.params.max_participants
+            if partition >= parts:
+                raise NodeError(f"--partition {partition} of {parts}: the parts are 0 to {parts - 1}")
             for line in warnings(terms):
                 cli.note(f"• {line}")
             cli.confirm(f"Join {terms.name!r} with a stake of {ether(terms.params.stake)}, and run {app}?", yes=yes)
@@ -167,7 +170,7 @@ def join(
                     app_digest=digest,
                     data=str(data.resolve()) if data else "",
                     partition=partition,
-                    partitions=partitions or terms.params.max_participants,
+                    partitions=parts,
                     salt=os.urandom(32),
                 )
                 await _join(cli, ledger, journal, mine, terms)

@@ -167,7 +167,10 @@ class Stage:
         slot, seed = self.slot, Hash32(self.view("epochSeed"))
         eligible = [m for m in range(len(self.members)) if self.view("isEligible", self.members[m].address)]
         seats = {m: self.position(m) for m in eligible}
-        return sorted((m for m in eligible if in_committee(seed, seats[m], slot["domain"])), key=lambda m: seats[m])
+        return sorted(
+            (m for m in eligible if in_committee(seed, seats[m], slot["domain"], slot["eligible"])),
+            key=lambda m: seats[m],
+        )
 
     def freeze_signatures(
         self, signers: Iterable[int], survivors: bytes, disputes: bytes = b""

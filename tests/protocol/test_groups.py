@@ -61,8 +61,19 @@ def test_absences_that_a_committee_bears(members, absent):
 
 @given(seeds)
 def test_a_large_committee_is_thirty_two(seed):
-    assert sum(in_committee(seed, p, 100) for p in range(100)) == 32
-    assert all(in_committee(seed, p, 32) for p in range(32))
+    assert sum(in_committee(seed, p, 100, 100) for p in range(100)) == 32
+    assert all(in_committee(seed, p, 32, 32) for p in range(32))
+
+
+@given(seeds, st.integers(33, 200), st.data())
+def test_empty_seats_cost_the_committee_no_quorum(seed, domain, data):
+    """With many seats empty, those drawn among the others are still about 32."""
+    eligible = data.draw(st.sets(st.integers(0, domain - 1), min_size=2))
+    members = sum(in_committee(seed, p, domain, len(eligible)) for p in eligible)
+    if len(eligible) <= 32:
+        assert members == len(eligible)
+    else:
+        assert members >= threshold(32) - 6
 
 
 @given(st.integers(1, 100), st.data())
