@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,11 @@ import pytest
 from foedus.contracts.compile import MODULES
 from foedus.node.devnet.local import LocalNetwork
 from foedus.node.devnet.processes import start_anvil_process
+from tests.node.waiting import wait_for_the_end
 
 ANVIL: Path = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 TASK_FILE = Path(__file__).parent / "story" / "small.toml"
 APP = Path(__file__).parents[2] / "examples" / "digits" / "app.py"
-PATIENCE_SECONDS = 180
 
 pytestmark = pytest.mark.processes
 
@@ -52,17 +51,6 @@ def test_a_whole_task_on_anvil(tmp_path):
             assert {row["check"]: row["good"] for row in json.loads(checks.stdout)["checks"]}["chain"]
         finally:
             network.stop()
-
-
-def wait_for_the_end(network: LocalNetwork, task: str) -> dict:
-    began = time.monotonic()
-    while time.monotonic() - began < PATIENCE_SECONDS:
-        rows = network.ask(network.nodes[0], "task", "list")["tasks"]
-        found = next(row for row in rows if row["task"] == task)
-        if found["phase"] == "ENDED":
-            return found
-        time.sleep(1)
-    raise AssertionError(f"the task did not end in {PATIENCE_SECONDS} s; the logs are in {network.root}")
 
 
 def assert_it_is_the_chains_model(model: Path, ended: dict) -> None:

@@ -1,0 +1,31 @@
+"""A node that lies, as a process: the real daemon with one thing bent. Usage: byzantine.py HOW [foedus arguments]."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from foedus.aggregator.unmask import Reveal
+from foedus.node import perform_unmask
+from foedus.node.cli import main
+
+honest = perform_unmask.reveal
+
+
+def says_nothing(*arguments: object) -> Reveal:
+    """A well-formed reveal without a single seed."""
+    return replace(honest(*arguments), seeds=())
+
+
+def says_another(*arguments: object) -> Reveal:
+    """A well-formed reveal of seeds that are not the committed ones."""
+    made = honest(*arguments)
+    return replace(made, seeds=tuple((row, bytes([seed[0] ^ 1]) + seed[1:]) for row, seed in made.seeds))
+
+
+LIES = {"says-nothing": says_nothing, "says-another": says_another}
+
+if __name__ == "__main__":
+    how = sys.argv.pop(1)
+    perform_unmask.reveal = LIES[how]
+    main()
