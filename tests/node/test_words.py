@@ -1,4 +1,4 @@
-"""Words and reveals between real hosts: what is checked stays, what is garbage is counted, what is closed is refused."""
+"""Words and reveals between real hosts: what is checked stays, garbage is counted, what is closed is refused."""
 
 from __future__ import annotations
 
