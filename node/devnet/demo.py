@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -47,6 +47,7 @@ class Show:
     score: Any
     began: float = field(default_factory=time.monotonic)
     curve: list[tuple[int, float]] = field(default_factory=list)
+    alone: dict[str, float] = field(default_factory=dict)
     news: str = ""
 
     def table(self, task: Task | None) -> Table:
@@ -55,12 +56,19 @@ class Show:
         for number, value in self.curve:
             done = task.finished[number - 1] if task else None
             survivors = f"{len(done.survivors)} of {len(done.roster)}" if done else ""
-            table.add_row(str(number), survivors, f"{value:.3f}", "█" * round(40 * value))
+            table.add_row(str(number), survivors, f"{value:.3f}", bar(value))
+        for who, value in self.alone.items():
+            table.add_row("", f"alone, {who}", f"{value:.3f}", bar(value), style="dim")
         if task is not None and task.round is not None:
             made, seats = len(task.round.commitments), len(task.round.roster)
             table.add_row(str(task.next_round), f"{made} of {seats} committed", "", f"{task.phase.name.lower()}")
         table.caption = f"{time.monotonic() - self.began:.0f} s  {self.news}"
         return table
+
+
+def bar(value: float) -> str:
+    """A value from 0 to 1 as a bar of at most 40 blocks."""
+    return "█" * round(40 * value)
 
 
 def run_demo(cli: Cli, file: Path, root: Path | None, rpc: str) -> int:
@@ -104,7 +112,8 @@ def _play(cli: Cli, network: LocalNetwork, task_file: TaskFile, built: Built) ->
         network.command(sponsor, "audit", task, "--store", str(sponsor.home.store)), capture_output=True, text=True
     )
     report: dict[str, Any] = json.loads(audit.stdout) if audit.stdout else {"status": audit.stderr.strip()}
-    _tell(cli, network, task, show, paid, report, _alone(built, task_file))
+    show.alone = _alone(built, task_file)
+    _tell(cli, show, state, paid, report)
     return audit.returncode
 
 
@@ -130,12 +139,12 @@ async def _watch(cli: Cli, network: LocalNetwork, task: Address, show: Show) -> 
         async with await Ledger.connect(network.rpc, network.deployment) as ledger:
             point, _ = await find_task(ledger, task)
             follower = Follower(ledger, task, point.block)
-            with Live(show.table(None), console=cli.console, refresh_per_second=4, transient=not _is_tty(cli)) as live:
+            with Live(show.table(None), console=cli.console, refresh_per_second=4, transient=True) as live:
                 while time.monotonic() - show.began < PATIENCE_SECONDS:
                     state = await follower.poll()
                     if state is not None:
                         _stage(network, victim, state, show)
-                        await _score(local, state, show)
+                        await _score(cli, local, state, show)
                         live.update(show.table(state))
                         if state.phase is Phase.ENDED:
                             return state
@@ -159,13 +168,16 @@ def _stage(network: LocalNetwork, victim: LocalNode, state: Task, show: Show) ->
         show.news = f"{victim.home.root.name} was started again in round {RESTART_IN_ROUND}"
 
 
-async def _score(local: FolderStore, state: Task, show: Show) -> None:
+async def _score(cli: Cli, local: FolderStore, state: Task, show: Show) -> None:
+    """Evaluate the models that are new; where there is no live table, a line each."""
     for done in state.finished[len(show.curve) :]:
         if done.proposal is not None:
             root = done.proposal.aggregate.model_root
             lanes = await load_model(local, state, show.built.terms, show.built.manifest, root)
             metrics, _ = await asyncio.to_thread(show.score, lanes)
             show.curve.append((done.number, metrics[METRIC]))
+            if not cli.console.is_terminal:
+                cli.note(f"round {done.number}: {len(done.survivors)} survivors, accuracy {metrics[METRIC]:.3f}")
 
 
 def _claim(network: LocalNetwork, task: Address) -> list[tuple[LocalNode, int]]:
@@ -175,7 +187,7 @@ def _claim(network: LocalNetwork, task: Address) -> list[tuple[LocalNode, int]]:
         return [(node, int(answer.result()["paid"])) for node, answer in asked]
 
 
-def _alone(built: Built, task_file: TaskFile) -> tuple[float, float]:
+def _alone(built: Built, task_file: TaskFile) -> dict[str, float]:
     """Best and mean accuracy of the participants training alone, as many steps, on the same test set."""
     count = built.terms.params.max_participants
     clients: list[Client] = [
@@ -183,28 +195,20 @@ def _alone(built: Built, task_file: TaskFile) -> tuple[float, float]:
         for at in range(count)
     ]
     score = shared_test(built.app, built.terms, built.manifest, data_path=task_file.data_path)
-    return best_and_mean(train_alone(built, clients, shared_test=score), METRIC)
+    best, mean = best_and_mean(train_alone(built, clients, shared_test=score), METRIC)
+    return {"best": best, "mean": mean}
 
 
-def _tell(
-    cli: Cli,
-    network: LocalNetwork,
-    task: Address,
-    show: Show,
-    paid: list[tuple[LocalNode, int]],
-    report: dict[str, Any],
-    alone: tuple[float, float],
-) -> None:
+def _tell(cli: Cli, show: Show, state: Task, paid: list[tuple[LocalNode, int]], report: dict[str, Any]) -> None:
     """The end of the story: accuracy, money, verdict, and where everything lies."""
-    seconds, last = time.monotonic() - show.began, show.curve[-1][1]
-    verdict = report["status"]
+    network = show.network
     network.describe(
-        task=task,
+        task=state.address,
         accuracy=show.curve,
-        alone={"best": alone[0], "mean": alone[1]},
+        alone=show.alone,
         rewards={node.account: amount for node, amount in paid},
         audit=report,
-        seconds=seconds,
+        seconds=time.monotonic() - show.began,
     )
     if cli.json:
         cli.answer(json.loads((network.root / "run.json").read_text(encoding="utf-8")), "")
@@ -212,18 +216,14 @@ def _tell(
     rewards = Table("participant", "paid", title="Rewards")
     for node, amount in paid:
         rewards.add_row(node.account, ether(amount))
-    cli.console.print(rewards)
-    first = network.nodes[0].home
+    cli.console.print(show.table(state), rewards)
+    foedus = sys.argv[0]
     cli.note(
-        f"Accuracy together {last:.3f}; training alone: best {alone[0]:.3f}, mean {alone[1]:.3f}.\n"
-        f"Audit: {verdict}, {len(report.get('rounds', []))} rounds.\n"
-        f"The run is in {network.root} (run.json). To audit it again:\n"
-        f"  foedus devnet chain --dir {network.root}/chain --port 8545 &\n"
-        f"  foedus audit {task} --rpc http://127.0.0.1:8545 "
-        f"--deployment {network.root}/deployment.json --store {first.store}"
+        f"Audit: {report['status']}, {len(report.get('rounds', []))} rounds.\n"
+        f"The run is in {network.root} (run.json). To audit it again, or to look at it:\n"
+        f"  {foedus} devnet chain --dir {network.root}/chain --port 8545 &\n"
+        f"  {foedus} audit {state.address} --rpc http://127.0.0.1:8545 "
+        f"--deployment {network.root}/deployment.json --store {network.nodes[0].home.store}\n"
+        f"  {foedus} dashboard --rpc http://127.0.0.1:8545 "
+        f"--deployment {network.root}/deployment.json --store {network.nodes[0].home.store}"
     )
-
-
-def _is_tty(cli: Cli) -> bool:
-    console: Console = cli.console
-    return console.is_terminal
