@@ -17,7 +17,8 @@ from foedus.protocol.events import Logged, RoundFinalized, TaskCreated, UpdateCo
 from foedus.protocol.ids import Address, Cid, Hash32
 from foedus.protocol.manifest import MalformedManifest, Manifest
 from foedus.protocol.ports import BlobStore
-from foedus.protocol.task import Round, Task, apply, create, fold
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task, apply, create, fold
 from foedus.protocol.terms import MAX_TERMS_BYTES, InvalidTerms, Terms
 
 MANIFEST_LIMIT = 1 << 20

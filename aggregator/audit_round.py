@@ -34,7 +34,8 @@ from foedus.protocol.commitments import Context
 from foedus.protocol.ids import Address, Cid, Hash32, Position, Seed, Wei
 from foedus.protocol.manifest import Manifest
 from foedus.protocol.ports import BlobStore
-from foedus.protocol.task import Freeze, Proposal, Round, Task
+from foedus.protocol.round import Freeze, Proposal, Round
+from foedus.protocol.task import Task
 from foedus.protocol.terms import Terms
 
 Payouts = Callable[[Task, Round, Outcome], tuple[Hash32, Wei]]

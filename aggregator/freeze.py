@@ -21,7 +21,7 @@ from foedus.protocol.bitmap import MAX_DISPUTES, Pair
 from foedus.protocol.chunks import MalformedLanes, vector_root
 from foedus.protocol.commitments import Context, seed_hash
 from foedus.protocol.ids import Hash32, Position
-from foedus.protocol.task import Commitment
+from foedus.protocol.round import Commitment
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from nacl.exceptions import CryptoError
 from foedus.protocol.bitmap import Pair
 from foedus.protocol.groups import Groups, components, neighbours
 from foedus.protocol.ids import Position, PublicKey
-from foedus.protocol.task import Participant, Round
+from foedus.protocol.round import Participant, Round
 from foedus.protocol.terms import Mode, Terms
 
 ENVELOPE_LIMIT = 1 << 20

@@ -19,7 +19,7 @@ from foedus.aggregator.keys import Random
 from foedus.protocol.chunks import CHUNK_LANES, Lanes
 from foedus.protocol.commitments import Context, Keyed
 from foedus.protocol.ids import Address, PublicKey, Seed
-from foedus.protocol.task import Participant
+from foedus.protocol.round import Participant
 
 BLOCKS_PER_CHUNK = 16
 BLOCK_CHUNKS = 256

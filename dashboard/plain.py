@@ -7,7 +7,7 @@ from typing import Any
 
 from foedus.protocol.events import LogPoint
 from foedus.protocol.ids import Address, Position
-from foedus.protocol.task import Round
+from foedus.protocol.round import Round
 
 Plain = dict[str, Any]
 """What `json.dumps` takes: text, whole numbers, floats, booleans, None, and lists and dicts of them."""

@@ -15,7 +15,7 @@ from foedus.protocol.events import (
     RoundOpened,
     SurvivorsFrozen,
 )
-from foedus.protocol.task import Proposal
+from foedus.protocol.round import Proposal
 
 SPANS = (
     (Phase.COMMIT, RoundOpened, CommitClosed),

@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from foedus.protocol import events as ev
 from foedus.protocol.events import Logged, LogPoint
-from foedus.protocol.task import Round, Task
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task
 
 MOMENTS = (
     ev.RoundOpened,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from foedus.protocol.commitments import address_bytes
 from foedus.protocol.ids import Address, Hash32, Position, Wei
 from foedus.protocol.merkle import leaf_hash, prove, root_of_hashes
-from foedus.protocol.task import Round
+from foedus.protocol.round import Round
 from foedus.protocol.terms import Terms
 
 BASIS_POINTS = 10_000

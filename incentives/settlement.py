@@ -9,7 +9,8 @@ from typing import Protocol
 from foedus.incentives.payouts import accumulate, payout_root, round_payouts
 from foedus.protocol.bitmap import from_bitmap
 from foedus.protocol.ids import Address, Hash32, Position, Wei
-from foedus.protocol.task import Round, Task
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task
 from foedus.protocol.terms import Terms
 
 

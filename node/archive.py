@@ -11,7 +11,7 @@ from foedus.aggregator.unmasked import unmask_limit
 from foedus.network.cid import cid_of_block_digest
 from foedus.node.bench import MANIFEST_LIMIT, Bench
 from foedus.protocol.ids import Cid
-from foedus.protocol.task import Round
+from foedus.protocol.round import Round
 
 log = structlog.get_logger(__name__)
 

@@ -40,7 +40,8 @@ from foedus.protocol.fixedpoint import signed
 from foedus.protocol.ids import Address, Cid, Hash32, Opening, PeerId, Position
 from foedus.protocol.manifest import MAX_LANES, Manifest
 from foedus.protocol.ports import BlobStore
-from foedus.protocol.task import Participant, Round, Task
+from foedus.protocol.round import Participant, Round
+from foedus.protocol.task import Task
 from foedus.protocol.terms import MAX_TERMS_BYTES, Terms
 
 log = structlog.get_logger(__name__)

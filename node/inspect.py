@@ -17,7 +17,7 @@ from foedus.node.bench import Bench
 from foedus.protocol.bitmap import Pair
 from foedus.protocol.ids import Cid, Position, RoundNumber
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
-from foedus.protocol.task import Commitment, Round
+from foedus.protocol.round import Commitment, Round
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,8 @@ from foedus.protocol.bitmap import from_bitmap
 from foedus.protocol.duties import STAGGER_SECONDS, committee_turn
 from foedus.protocol.events import Aggregate
 from foedus.protocol.ids import Address, Hash32, Seed
-from foedus.protocol.task import Proposal, Round, Task
+from foedus.protocol.round import Proposal, Round
+from foedus.protocol.task import Task
 
 log = structlog.get_logger(__name__)
 

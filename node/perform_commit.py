@@ -24,7 +24,8 @@ from foedus.node.bench import Bench
 from foedus.node.errors import NodeError
 from foedus.node.journal import Masking
 from foedus.protocol.ids import Address, Cid, Hash32, Opening, RoundNumber
-from foedus.protocol.task import Round, Task
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task
 
 log = structlog.get_logger(__name__)
 

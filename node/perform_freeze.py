@@ -19,7 +19,8 @@ from foedus.node.inspect import Inspector
 from foedus.node.words import Check, Topic, Word
 from foedus.protocol.bitmap import MalformedBitmap, from_bitmap, from_pairs, to_bitmap, to_pairs
 from foedus.protocol.duties import STAGGER_SECONDS, committee_turn
-from foedus.protocol.task import Round, Task
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task
 
 log = structlog.get_logger(__name__)
 

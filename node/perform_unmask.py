@@ -26,7 +26,8 @@ from foedus.node.bench import Bench
 from foedus.node.inspect import Inspector
 from foedus.node.reveals import Answered, Key, Offer
 from foedus.protocol.ids import PeerId, Position
-from foedus.protocol.task import Round, Task
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,8 @@ from foedus.node.perform import perform
 from foedus.protocol.duties import Advertise, Clock, Duty, Poke, duties
 from foedus.protocol.events import Phase
 from foedus.protocol.ids import Hash32, Opening, RoundNumber, Timestamp
-from foedus.protocol.task import Round, Task
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task
 
 log = structlog.get_logger(__name__)
 

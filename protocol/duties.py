@@ -8,7 +8,8 @@ from typing import assert_never
 from foedus.protocol.events import Phase
 from foedus.protocol.groups import aggregator_seed, shuffle
 from foedus.protocol.ids import Address, Attempt, Hash32, Opening, Position, RoundNumber, Timestamp
-from foedus.protocol.task import Participant, Round, Task
+from foedus.protocol.round import Participant, Round
+from foedus.protocol.task import Task
 
 STAGGER_SECONDS = 2
 """How long each participant waits for the one before it to do what any of them could."""

@@ -22,7 +22,7 @@ from foedus.protocol.chunks import Lanes
 from foedus.protocol.cids import block_cid
 from foedus.protocol.ids import Hash32, Position
 from foedus.protocol.manifest import Manifest
-from foedus.protocol.task import Commitment
+from foedus.protocol.round import Commitment
 from foedus.protocol.terms import Terms
 from foedus.simulation.ports import Away
 from foedus.simulation.seating import Seating, account

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.protocol.commitments import Context, tagged
 from foedus.protocol.ids import ZERO32, Address, Attempt, Hash32, Opening, Position, RoundNumber
-from foedus.protocol.task import Participant, Round
+from foedus.protocol.round import Participant, Round
 from foedus.protocol.terms import Terms
 
 GENESIS = tagged("foedus/simulation/genesis/v1")

@@ -19,7 +19,8 @@ from foedus.node.cli.money import account_of, ether
 from foedus.node.cli.sessions import open_ledger, open_store
 from foedus.node.cli.tasks import TaskAddress
 from foedus.node.errors import NodeError
-from foedus.protocol.task import Round, Task
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task
 
 rounds = typer.Typer(no_args_is_help=True, help="What a task's rounds were.")
 rewards = typer.Typer(no_args_is_help=True, help="What a task owes and pays.")

@@ -104,7 +104,7 @@ class NodeStore(BaseDB):
         self._pending[key] = value
 
     def __delitem__(self, key: bytes) -> None:
-        raise NotImplementedError(f"trie node {key.hex()} is shared by earlier states and stays")
+        raise TypeError(f"trie node {key.hex()} is shared by earlier states and stays")
 
     def _exists(self, key: bytes) -> bool:
         try:

@@ -32,7 +32,8 @@ from foedus.protocol.fixedpoint import from_fixed, to_fixed
 from foedus.protocol.ids import ZERO32, Address, Attempt, Cid, Hash32, Opening, Position, RoundNumber, Timestamp, Wei
 from foedus.protocol.manifest import Manifest
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
-from foedus.protocol.task import Commitment, Participant, Round, fold
+from foedus.protocol.round import Commitment, Participant, Round
+from foedus.protocol.task import fold
 from foedus.protocol.terms import Params, Terms
 
 CHAIN_ID = 31337

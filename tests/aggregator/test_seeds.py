@@ -15,7 +15,7 @@ from foedus.aggregator.layout import makes_secrets
 from foedus.aggregator.seeds import ORDER, BadSeed, UnusableKey, checked_seed, pair_seed, prg, self_seed
 from foedus.protocol.commitments import Context
 from foedus.protocol.ids import ZERO32, Address, Attempt, Hash32, Position, PublicKey, RoundNumber, Seed
-from foedus.protocol.task import Participant
+from foedus.protocol.round import Participant
 
 HERE = Context(ZERO32, 1, Address("0x" + "11" * 20), RoundNumber(1), Attempt(1), ZERO32)
 

@@ -19,7 +19,8 @@ from foedus.contracts.ledger import Ledger
 from foedus.contracts.signatures import SigningDomain, sign_attestation, sign_survivors
 from foedus.protocol.events import Event, Logged, LogPoint, Phase, RemainderReturned, UpdateCommitted
 from foedus.protocol.ids import Address, Hash32, Position, Timestamp, Wei
-from foedus.protocol.task import Round, Task, apply, fold
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task, apply, fold
 from foedus.protocol.terms import Params
 from foedus.protocol.transitions import follow
 from tests.agreement.views import Seen, ask, commitment_hash, look, told_by_contract, told_by_fold

@@ -15,7 +15,8 @@ from foedus.contracts.bindings import artifact, decode_result, encode
 from foedus.contracts.signatures import proposal_hash
 from foedus.protocol.events import Phase
 from foedus.protocol.ids import Address, Hash32, Position, Timestamp, Wei
-from foedus.protocol.task import Commitment, Participant, Round, Task
+from foedus.protocol.round import Commitment, Participant, Round
+from foedus.protocol.task import Task
 from tests.contracts.actors import World
 
 NOBODY = Address("0x" + "00" * 20)

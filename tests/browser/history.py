@@ -23,7 +23,8 @@ from foedus.protocol.commitments import Context
 from foedus.protocol.events import Aggregate
 from foedus.protocol.fixedpoint import signed
 from foedus.protocol.ids import Address, Cid, Hash32, Position, Wei
-from foedus.protocol.task import Round, Task, fold
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task, fold
 from foedus.protocol.terms import Terms
 from foedus.simulation.attempt import Published, publish
 from foedus.simulation.seating import Seating
