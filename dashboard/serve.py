@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +12,7 @@ import uvicorn
 from foedus.contracts.deployment import Deployment
 from foedus.dashboard.app import create_app
 from foedus.dashboard.blobs import ClosableStore, open_store
+from foedus.network.serving import Server
 
 
 class CannotListen(OSError):
@@ -54,36 +52,9 @@ async def _serve(
         with _listen(host, port) as listener:
             place, number = listener.getsockname()[:2]
             url = f"http://[{place}]:{number}" if ":" in place else f"http://{place}:{number}"
-            await _Server(config, lambda: on_ready(url)).serve(sockets=[listener])
+            await Server(config, lambda: on_ready(url)).serve(sockets=[listener])
     finally:
         await store.close()
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it answers, and for which a signal is an ordinary end."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell."""
-        await super().startup(sockets)
-        if self.started:
-            self._on_ready()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT, and let what surrounds the server close what it opened."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 def _listen(host: str, port: int) -> socket.socket:

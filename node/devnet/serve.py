@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
+from foedus.network.serving import Server
 from foedus.node.devnet.chain import EmbeddedChain
 from foedus.node.devnet.errors import AddressInUse, BadSetting
 from foedus.node.devnet.genesis import Genesis
@@ -57,32 +57,7 @@ def serve_chain(
             timeout_keep_alive=60,
             timeout_graceful_shutdown=3,
         )
-        asyncio.run(_Server(config, lambda: on_ready(url)).serve(sockets=[listener]))
-
-
-class _Server(uvicorn.Server):
-    """A server that says when it answers, and for which a signal is an ordinary end."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_ready()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        asyncio.run(Server(config, lambda: on_ready(url)).serve(sockets=[listener]))
 
 
 @contextmanager
