@@ -22,7 +22,7 @@ from foedus.node.devnet.processes import start_chain_process
 APP = Path(__file__).parents[2] / "examples" / "digits" / "app.py"
 TASK_FILE = Path(__file__).parent / "story" / "task.toml"
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ ANVIL: Path = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 TASK_FILE = Path(__file__).parent / "story" / "small.toml"
 APP = Path(__file__).parents[2] / "examples" / "digits" / "app.py"
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
 
 def test_a_whole_task_on_anvil(tmp_path):

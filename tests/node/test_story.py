@@ -36,7 +36,7 @@ from foedus.simulation.simulate import simulate
 TASK_FILE = Path(__file__).parent / "story" / "task.toml"
 PATIENCE_SECONDS = 240
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
 
 @dataclass
