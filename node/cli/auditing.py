@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -94,7 +95,7 @@ def _print(cli: Cli, report: Report) -> None:
     table = Table("round", "verdict", "participants", "findings", title=f"Audit of {report.task}")
     for entry in report.rounds:
         told = [_line(finding) for finding in entry.findings] or [f"{len(entry.verified)} checks hold"]
-        table.add_row(str(entry.round), entry.status.name.lower(), str(len(entry.participants)), "\n".join(told))
+        table.add_row(str(entry.round), entry.status.name.lower(), str(len(entry.participants)), escape("\n".join(told)))
     cli.console.print(table)
     for finding in report.findings:
         cli.note(_line(finding))
