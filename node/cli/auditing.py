@@ -95,7 +95,8 @@ def _print(cli: Cli, report: Report) -> None:
     table = Table("round", "verdict", "participants", "findings", title=f"Audit of {report.task}")
     for entry in report.rounds:
         told = [_line(finding) for finding in entry.findings] or [f"{len(entry.verified)} checks hold"]
-        table.add_row(str(entry.round), entry.status.name.lower(), str(len(entry.participants)), escape("\n".join(told)))
+        verdict, count = entry.status.name.lower(), str(len(entry.participants))
+        table.add_row(str(entry.round), verdict, count, escape("\n".join(told)))
     cli.console.print(table)
     for finding in report.findings:
         cli.note(_line(finding))
