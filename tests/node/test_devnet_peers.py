@@ -29,7 +29,7 @@ ANVIL_ALONE = {"blobGasPrice", "blockTimestamp"}
 def tool(name: str) -> Path:
     binary = MODULES / f"{name}-linux-amd64" / "bin" / name
     if not binary.exists():
-        pytest.skip(f"{binary} is missing: run `npm install` in contracts/")
+        pytest.skip(f"{binary} is missing: run `make setup-dev`")
     return binary
 
 
