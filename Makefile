@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BROWNIE := .venv-brownie
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # torch has CPU wheels under the plain version in some indexes; the pin in constraints.txt names the version tested.
@@ -15,7 +16,16 @@ contracts/node_modules/.installed: contracts/package.json contracts/package-lock
 	$(BIN)/python tools/npm_install.py contracts
 	touch $@
 
-.PHONY: setup setup-dev demo test lint contracts bench-blocks clean
+# brownie pins its own versions, so it lives apart; its compiled wheels crash, so it is built from source, uncompiled.
+$(BROWNIE)/brownie-installed: pyproject.toml constraints-brownie.txt tools/brownie_env.py contracts/node_modules/.installed
+	test -x $(BROWNIE)/bin/python || $(PYTHON) -m venv $(BROWNIE)
+	BROWNIE_NOCOMPILE=1 $(BROWNIE)/bin/python -m pip install --quiet --constraint constraints-brownie.txt \
+		--no-binary eth-brownie --editable ".[brownie]"
+	$(BIN)/python tools/brownie_env.py $(BROWNIE)
+	mkdir -p $(BROWNIE)/home
+	touch $@
+
+.PHONY: setup setup-dev demo test lint contracts brownie bench-blocks clean
 
 setup: $(BIN)/foedus-installed
 
@@ -38,8 +48,12 @@ test: setup-dev lint
 	$(BIN)/python -m foedus.contracts.compile --check
 	$(BIN)/python -m pytest
 
+brownie: $(BROWNIE)/brownie-installed
+	. $(BROWNIE)/bin/activate && export HOME="$(CURDIR)/$(BROWNIE)/home" && brownie compile && \
+		brownie test tests/contracts && brownie run deploy --network development
+
 bench-blocks: setup
 	$(BIN)/python benchmarks/bench_blocks.py
 
 clean:
-	rm -rf $(VENV) contracts/node_modules dist runs
+	rm -rf $(VENV) $(BROWNIE) .brownie contracts/node_modules dist runs

@@ -2,6 +2,7 @@
 
 Read in this order. Before a commit: `layout` (who masks with whom), `keys`, `seeds`, `update` (a model's change as
 lanes), `masking`, `shares`, `bundle`. At the freeze: `freeze` (what is checked, who survives). After it: `messages` and
-`unmask` (what becomes public), `unmasked` (the list of it), `sumtree` (how it adds up, provably), `rules`, `aggregate`.
-At any time later: `audit`, `audit_round`, `report`. `docs/aggregation.md` has the formulas and pictures.
+`unmask` (what becomes public), `unmasked` (the list of it), `sumtree` (how it adds up, provably), `integers`, `state`,
+`averaging`, `adaptive` and `rules` (what the server makes of it), `aggregate`. At any time later: `audit`,
+`audit_round`, `report`. `docs/aggregation.md` and `docs/rules.md` have the formulas and pictures.
 """

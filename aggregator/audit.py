@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from foedus.aggregator.audit_round import Base, Payouts, Plan, audit_round
+from foedus.aggregator.audit_base import Base, Plan, Stored
+from foedus.aggregator.audit_round import Payouts, audit_round
 from foedus.aggregator.evidence import Evidence
 from foedus.aggregator.report import Report, RoundReport, Unavailable
+from foedus.aggregator.rules import initial_state
 from foedus.protocol.cids import block_cid
 from foedus.protocol.events import Logged, RoundFinalized, TaskCreated, UpdateCommitted
+from foedus.protocol.fold import apply, fold
 from foedus.protocol.ids import Address, Cid, Hash32
 from foedus.protocol.manifest import MalformedManifest, Manifest
 from foedus.protocol.ports import BlobStore
 from foedus.protocol.round import Round
-from foedus.protocol.task import Task, apply, create, fold
+from foedus.protocol.task import Task, create
 from foedus.protocol.terms import MAX_TERMS_BYTES, InvalidTerms, Terms
 
 MANIFEST_LIMIT = 1 << 20
@@ -46,8 +49,10 @@ async def audit_task(
     if plan is None:
         return Report(task.address, tuple(evidence.findings), tuple(_unread(task)))
     root, initial = Hash32(bytes.fromhex(plan.terms.model)), Cid(plan.terms.model_cid)
+    lanes = plan.manifest.model_lanes
     base = Base(
-        initial, await evidence.fetch_model("initial model", initial, plan.manifest.model_lanes, root, task.sponsor)
+        Stored(initial, await evidence.fetch_lanes("initial model", initial, lanes, root, task.sponsor)),
+        Stored(initial, initial_state(plan.rule, lanes)),
     )
     rounds: list[RoundReport] = []
     for before, round_ in _finished(entries):
@@ -68,7 +73,8 @@ def _finished(entries: Sequence[Logged]) -> Iterator[tuple[Task, Round]]:
         elif task is not None:
             before, task = task, apply(task, entry)
             if isinstance(entry.event, RoundFinalized):
-                yield before, task.finished[-1]
+                for done in task.finished[len(before.finished) :]:
+                    yield before, done
 
 
 def _unread(task: Task) -> Iterator[RoundReport]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import assert_never
 
 import numpy as np
 
-from foedus.aggregator.aggregate import PROPOSAL_BYTES, MalformedProposal, Outcome, ProposalManifest, aggregate
+from foedus.aggregator.aggregate import MalformedProposal, Outcome, ProposalManifest, aggregate, proposal_limit
+from foedus.aggregator.audit_base import Base, Plan, base_after, filled
 from foedus.aggregator.bundle import Envelope
-from foedus.aggregator.evidence import Evidence, Model
+from foedus.aggregator.evidence import Evidence
 from foedus.aggregator.freeze import (
     BundleMalformed,
     BundleMismatch,
@@ -25,43 +27,24 @@ from foedus.aggregator.freeze import (
 )
 from foedus.aggregator.layout import ENVELOPE_LIMIT, Layout, UnfitLayout
 from foedus.aggregator.messages import Slot
-from foedus.aggregator.report import Finding, Mismatch, RoundReport, Status, Unavailable, status_of
+from foedus.aggregator.report import Finding, Mismatch, RoundReport, Status, status_of
+from foedus.aggregator.rules import initial_state
 from foedus.aggregator.unmask import public_slots, seed_fits
 from foedus.aggregator.unmasked import MalformedUnmask, unmask_from_bytes, unmask_limit
 from foedus.protocol.bitmap import MalformedBitmap, from_bitmap
 from foedus.protocol.cids import block_cid
 from foedus.protocol.commitments import Context
-from foedus.protocol.ids import Address, Cid, Hash32, Position, Seed, Wei
-from foedus.protocol.manifest import Manifest
+from foedus.protocol.ids import Address, Hash32, Position, Seed, Wei
 from foedus.protocol.ports import BlobStore
 from foedus.protocol.round import Freeze, Proposal, Round
 from foedus.protocol.task import Task
-from foedus.protocol.terms import Terms
 
 Payouts = Callable[[Task, Round, Outcome], tuple[Hash32, Wei]]
 """What a round's payout root and total must be: from the task as it stood before the round was final, the round, and
 its aggregate. Called for each finished round in order, as long as every one could be aggregated."""
 
-ROOTS = ("groups", "quarantined", "sum_root", "unmask_root", "state_root", "total_weight")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What all rounds of a task share."""
-
-    terms: Terms
-    manifest: Manifest
-    genesis: Hash32
-    chain_id: int
-    workers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """A base model, and where it was looked for; None where it could not be had."""
-
-    cid: Cid
-    model: Model | None
+ROOTS = ("groups", "quarantined", "sum_root", "unmask_root", "total_weight")
+"""What of a claim can be compared without base model and state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +78,13 @@ async def audit_round(
     except (UnfitLayout, MalformedBitmap) as error:
         evidence.refute("layout", None, "a round that fits the terms", str(error))
         return _audited(evidence, round_, base, None)
-    audit.check_quorums()
+    audit.check_quorums(attested=not task.is_optimistic)
     hints = await audit.hints()
-    following = Base(block_cid(round_.proposal.aggregate.manifest), None)
-    if hints is not None:
-        following = Base(hints.model, await audit.new_model(hints))
-    outcome = await audit.again(base.model, hints) if audit.check_survivors() else None
-    if base.model is None:
-        evidence.findings.append(Unavailable("base model", None, base.cid))
-    if outcome is not None and base.model is not None:
-        if following.model is None and outcome.model_root == round_.proposal.aggregate.model_root:
-            following = Base(following.cid, outcome.model)
+    following = await base_after(plan, round_.proposal, hints, evidence)
+    outcome = await audit.again(base, hints) if audit.check_survivors() else None
+    evidence.findings += base.missing
+    if outcome is not None and not base.missing:
+        following = filled(following, round_.proposal.aggregate, outcome)
         audit.check_payout(task, outcome, payouts)
         return _audited(evidence, round_, following, outcome)
     evidence.unchecked += ["payout"] if outcome is not None else ["aggregate", "payout"]
@@ -152,14 +131,20 @@ class _Audit:
         member = self.round.roster.get(position)
         return member.address if member is not None else None
 
-    def check_quorums(self) -> None:
-        """Signers and attesters are on the committee and enough; the proposer sits where it says."""
+    def check_quorums(self, *, attested: bool) -> None:
+        """Signers and attesters are on the committee and enough; the proposer sits where it says.
+
+        attested: whether a quorum, not a window, made the round final.
+        """
         committee, need = frozenset(self.round.committee), self.round.threshold
-        for what, found in (("freeze signers", self.freeze.signers), ("attesters", self.round.attesters)):
+        quorums = [("freeze signers", self.freeze.signers), *([("attesters", self.round.attesters)] * attested)]
+        for what, found in quorums:
             if found <= committee and len(found) >= need:
                 self.evidence.verified.append(what)
             else:
                 self.evidence.refute(what, None, f"{need} or more of {sorted(committee)}", str(sorted(found)))
+        if self.round.resumed:  # then whoever has a seat may propose, in the roster or not
+            return
         seat = self.address(self.proposal.position)
         self.evidence.expect("aggregator", self.proposal.aggregator, seat, self.proposal.aggregator)
 
@@ -176,45 +161,58 @@ class _Audit:
     async def hints(self) -> ProposalManifest | None:
         """Where the proposal says that its blobs are."""
         claim, owner = self.proposal.aggregate, self.proposal.aggregator
-        blob = await self.evidence.fetch("proposal", block_cid(claim.manifest), PROPOSAL_BYTES, owner, claim.manifest)
+        limit = proposal_limit(self.layout.groups.count)
+        blob = await self.evidence.fetch("proposal", block_cid(claim.manifest), limit, owner, claim.manifest)
         if blob is None:
             return None
         try:
-            return ProposalManifest.from_bytes(blob)
+            hints = ProposalManifest.from_bytes(blob)
         except MalformedProposal as error:
             self.evidence.refute("proposal", owner, "a proposal manifest", str(error))
             return None
+        if (hints.state is None) != (self.plan.rule.state_lanes == 0):
+            shown = "no state" if hints.state is None else f"a state at {hints.state}"
+            self.evidence.refute("proposal", owner, f"what the rule {self.plan.terms.rule} leaves", shown)
+            return None
+        return hints
 
-    async def new_model(self, hints: ProposalManifest) -> Model | None:
-        """The stored new model, where it has the root that was made final."""
-        root, lanes = self.proposal.aggregate.model_root, self.plan.manifest.model_lanes
-        return await self.evidence.fetch_model("model", hints.model, lanes, root, self.proposal.aggregator)
-
-    async def again(self, base: Model | None, hints: ProposalManifest | None) -> Outcome | None:
+    async def again(self, base: Base, hints: ProposalManifest | None) -> Outcome | None:
         """Fetch and check what the aggregate was made of, make it again and compare; None where that cannot be done.
 
-        Without a base everything but the new model is compared.
+        Without the base model the new one is not compared; without the base state neither is that, nor the new state.
         """
         envelopes = await self._envelopes()
         vectors = await self._vectors(envelopes)
         seeds = await self._seeds(envelopes, hints) if hints is not None else None
         if seeds is None or any(p not in vectors for p in self._members()):
             return None
-        lanes = self.plan.manifest.model_lanes
+        lanes, model, state = self.plan.manifest.model_lanes, base.model.lanes, base.state.lanes
         outcome = aggregate(
             layout=self.layout,
             terms=self.plan.terms,
             manifest=self.plan.manifest,
-            base=base if base is not None else np.zeros(lanes, dtype=np.int32),
+            base=model if model is not None else np.zeros(lanes, dtype=np.int32),
+            state=state if state is not None else initial_state(self.plan.rule, lanes),
             survivors=self.freeze.survivors,
             blobs=vectors,
             seeds=seeds,
             workers=self.plan.workers,
         )
         claim = self.proposal.aggregate
-        for name in ROOTS if base is None else (*ROOTS, "model_root"):
+        names = [*ROOTS, *(["state_root"] * (state is not None)), *(["model_root"] * (not base.missing))]
+        for name in names:
             self.evidence.expect(name, self.proposal.aggregator, getattr(outcome, name), getattr(claim, name))
+        if hints is not None:
+            self.evidence.expect("causes", self.proposal.aggregator, dict(outcome.causes), dict(hints.causes))
+            await self._check_tops(hints, outcome)
         return outcome
+
+    async def _check_tops(self, hints: ProposalManifest, outcome: Outcome) -> None:
+        """The stored top hashes are the chunks'."""
+        owner, due = self.proposal.aggregator, outcome.tops_blob
+        blob = await self.evidence.fetch("tops", hints.tops, len(due), owner)
+        if blob is not None:
+            self.evidence.expect("tops", owner, sha256(due).digest(), sha256(blob).digest())
 
     def check_payout(self, task: Task, outcome: Outcome, payouts: Payouts | None) -> None:
         """Compare the payout with what `payouts` makes of the round."""

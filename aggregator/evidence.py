@@ -14,7 +14,7 @@ from foedus.protocol.fixedpoint import signed
 from foedus.protocol.ids import Address, Cid, Hash32
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobStore, BlobTooLarge
 
-Model = NDArray[np.int32]
+Int32 = NDArray[np.int32]
 
 
 @dataclass
@@ -44,17 +44,17 @@ class Evidence:
             return None
         return blob
 
-    async def fetch_model(self, what: str, cid: Cid, lanes: int, root: Hash32, owner: Address | None) -> Model | None:
-        """A model of `lanes` lanes with this root, or None with a finding."""
+    async def fetch_lanes(self, what: str, cid: Cid, lanes: int, root: Hash32, owner: Address | None) -> Int32 | None:
+        """A model or state of `lanes` int32 lanes with this root, or None with a finding."""
         blob = await self.fetch(what, cid, 4 * lanes, owner)
         if blob is None:
             return None
         try:
-            model = signed(lanes_from_bytes(blob, lanes))
+            found = signed(lanes_from_bytes(blob, lanes))
         except MalformedLanes as error:
             self.refute(what, owner, f"{lanes} lanes", str(error))
             return None
-        return model if self.expect(what, owner, root, vector_root(blob)) else None
+        return found if self.expect(what, owner, root, vector_root(blob)) else None
 
     def expect(self, what: str, owner: Address | None, expected: object, found: object) -> bool:
         """Note whether two values that must be equal are."""

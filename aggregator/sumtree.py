@@ -6,13 +6,14 @@
     pairs      W * W leaves                 index = row of who is out * W + row of the survivor
 
 An update leaf is y_a, a self leaf -PRG(b_a), a pair leaf the mask that cancels a's with u, who is out; every other leaf
-is zero. A node's value is the sum of its children's, modulo 2**32, and its hash binds the value to both of theirs, so
-that one wrong addition, one wrong leaf or one missing leaf is a short proof. `docs/aggregation.md` has the formula.
+is zero. A node's value is the sum of its children's, modulo 2**32, and its hash binds the value's hash to both of
+theirs, so that one wrong addition, one wrong leaf or one missing leaf is a short proof. `docs/aggregation.md` has the
+formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -44,10 +45,11 @@ Hashes = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of the tree over a run of chunks."""
+    """One node of the tree over a run of chunks. digests: the values' own hashes, where they are at hand."""
 
     values: Values
     hashes: Hashes
+    digests: Hashes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +64,33 @@ class GroupLeaves:
     pairs: Mapping[int, tuple[Seed, int]]
 
 
+def sum_leaf_hash(value: bytes) -> bytes:
+    """The 32-byte hash of a leaf, from its 1 KiB of big-endian lanes."""
+    return sha256(SUM_LEAF + value).digest()
+
+
+def sum_node_hash(digest: bytes, left: bytes, right: bytes) -> bytes:
+    """The 32-byte hash of a node, from the sha256 of its value and the hashes of its children."""
+    return sha256(SUM_NODE + digest + left + right).digest()
+
+
+ZERO_VALUE = bytes(CHUNK_BYTES)
+ZERO_DIGEST = sha256(ZERO_VALUE).digest()
+
+
 @cache
 def zero_hash(levels: int) -> bytes:
     """The hash of a subtree of `levels` levels whose leaves are all zero."""
-    zero = bytes(CHUNK_BYTES)
     if levels == 0:
-        return sha256(SUM_LEAF + zero).digest()
-    return sha256(SUM_NODE + zero + zero_hash(levels - 1) * 2).digest()
+        return sum_leaf_hash(ZERO_VALUE)
+    return sum_node_hash(ZERO_DIGEST, zero_hash(levels - 1), zero_hash(levels - 1))
 
 
 @cache
 def zero_group(width: int) -> bytes:
     """The hash of a group without survivors, not opened, or quarantined: zero from its node down."""
     depth = levels_for(width)
-    return sha256(SUM_NODE + bytes(CHUNK_BYTES) + zero_hash(depth + 1) + zero_hash(2 * depth)).digest()
+    return sum_node_hash(ZERO_DIGEST, zero_hash(depth + 1), zero_hash(2 * depth))
 
 
 def levels_for(width: int) -> int:
@@ -134,19 +149,21 @@ def leaf(values: Values) -> Node:
 def join(left: Node | None, right: Node | None, zero_left: bytes, zero_right: bytes) -> Node | None:
     """The node above two, over a run of chunks. None stands for a zero subtree of the given hash."""
     if left is not None and right is not None:
-        values = left.values + right.values
+        values, digests = left.values + right.values, None
     elif left is not None:
-        values = left.values
+        values, digests = left.values, left.digests
     elif right is not None:
-        values = right.values
+        values, digests = right.values, right.digests
     else:
         return None
-    buffer = np.empty((values.shape[0], 1 + CHUNK_BYTES + 64), dtype=np.uint8)
+    if digests is None:
+        digests = _digests(_big_endian(values))
+    buffer = np.empty((values.shape[0], 1 + 3 * 32), dtype=np.uint8)
     buffer[:, 0] = SUM_NODE[0]
-    buffer[:, 1 : 1 + CHUNK_BYTES] = _big_endian(values)
-    buffer[:, -64:-32] = np.frombuffer(zero_left, dtype=np.uint8) if left is None else left.hashes
-    buffer[:, -32:] = np.frombuffer(zero_right, dtype=np.uint8) if right is None else right.hashes
-    return Node(values, _digests(buffer))
+    buffer[:, 1:33] = digests
+    buffer[:, 33:65] = np.frombuffer(zero_left, dtype=np.uint8) if left is None else left.hashes
+    buffer[:, 65:97] = np.frombuffer(zero_right, dtype=np.uint8) if right is None else right.hashes
+    return Node(values, _digests(buffer), digests)
 
 
 def subtree(leaves: Mapping[int, Node], levels: int) -> Node | None:
@@ -241,17 +258,29 @@ def _cut(leaves: GroupLeaves, low: int, high: int) -> GroupLeaves:
     return GroupLeaves(updates, leaves.selves, leaves.pairs)
 
 
-def top_node(width: int, count: int, nodes: Mapping[int, Node], chunks: int) -> Node:
-    """The top over `count` groups, of which those not in `nodes` are zero."""
+def top_node(width: int, count: int, nodes: Mapping[int, Node], chunks: int, quarantined: Collection[int] = ()) -> Node:
+    """The top over `count` groups, of which those not in `nodes` are zero.
+
+    quarantined: groups whose sums stand in the tree and count nothing above them. The only group of a task has nothing
+    above it: it is the top, and no sum at all where it is quarantined.
+    """
     level: list[Node | None] = [nodes.get(group) for group in range(1 << (count - 1).bit_length())]
+    if len(level) > 1:
+        level = [_silent(node) if node and group in quarantined else node for group, node in enumerate(level)]
     zero = zero_group(width)
     while len(level) > 1:
         level = [join(left, right, zero, zero) for left, right in zip(level[0::2], level[1::2], strict=True)]
-        zero = sha256(SUM_NODE + bytes(CHUNK_BYTES) + zero * 2).digest()
+        zero = sum_node_hash(ZERO_DIGEST, zero, zero)
     if level[0] is not None:
         return level[0]
     hashes = np.tile(np.frombuffer(zero, dtype=np.uint8), (chunks, 1))
     return Node(np.zeros((chunks, CHUNK_LANES), dtype=np.uint32), hashes)
+
+
+def _silent(node: Node) -> Node:
+    """A node that counts as zero to those above it."""
+    digests = np.tile(np.frombuffer(ZERO_DIGEST, dtype=np.uint8), (node.values.shape[0], 1))
+    return Node(np.zeros_like(node.values), node.hashes, digests)
 
 
 def sum_root(top: Node) -> Hash32:

@@ -27,13 +27,18 @@ def unmask_index(group: int, owner_row: int, row: int, width: int) -> int:
     return (group * width + owner_row) * width + row
 
 
-def unmask_root(layout: Layout, seeds: Mapping[Slot, Seed]) -> Hash32:
-    """The root over all slots of all groups: count * width**2 leaves."""
-    width = layout.width
-    leaves = [leaf_hash(ZERO32)] * (layout.groups.count * width * width)
+def unmask_leaves(layout: Layout, seeds: Mapping[Slot, Seed]) -> tuple[list[bytes], list[bytes]]:
+    """All slots of all groups, count * width**2 of them, and their leaf hashes."""
+    leaves: list[bytes] = [ZERO32] * (layout.groups.count * layout.width**2)
     for (owner, row), seed in seeds.items():
-        leaves[unmask_index(layout.group(owner), layout.row(owner), row, width)] = leaf_hash(seed)
-    return root_of_hashes(leaves)
+        leaves[unmask_index(layout.group(owner), layout.row(owner), row, layout.width)] = seed
+    empty = leaf_hash(ZERO32)
+    return leaves, [empty if leaf is ZERO32 else leaf_hash(leaf) for leaf in leaves]
+
+
+def unmask_root(layout: Layout, seeds: Mapping[Slot, Seed]) -> Hash32:
+    """The root over all slots."""
+    return root_of_hashes(unmask_leaves(layout, seeds)[1])
 
 
 def unmask_limit(layout: Layout) -> int:

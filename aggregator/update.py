@@ -69,16 +69,26 @@ def group_weight(manifest: Manifest, total: Lanes) -> int:
     return int(signed(total)[manifest.model_lanes])
 
 
-def is_honest(terms: Terms, manifest: Manifest, total: Lanes, survivors: int) -> bool:
-    """Whether a group's sum could come from honest updates of that many survivors; else the group is quarantined.
+def dishonest_chunk(terms: Terms, manifest: Manifest, total: Lanes, survivors: int) -> int | None:
+    """The first chunk in which a group's sum cannot come from honest updates of that many survivors, the last one where
+    its weight cannot; None for an honest sum. A group with such a chunk is quarantined.
 
     Each weight is 1..max_weight and each lane at most weight * max_value, and the terms keep such sums from wrapping.
     Metric lanes do not count: they never touch the model, and `decode_metrics` drops those out of range.
     """
     weight = group_weight(manifest, total)
     if not survivors <= weight <= survivors * terms.max_weight:
-        return False
-    return terms.grid.in_range(signed(total)[: manifest.model_lanes], weight)
+        return manifest.model_lanes // CHUNK_LANES
+    lanes = signed(total)[: manifest.model_lanes]
+    if terms.grid.in_range(lanes, weight):
+        return None
+    chunks = lanes.reshape(-1, CHUNK_LANES)
+    return next(at for at, chunk in enumerate(chunks) if not terms.grid.in_range(chunk, weight))
+
+
+def is_honest(terms: Terms, manifest: Manifest, total: Lanes, survivors: int) -> bool:
+    """Whether a group's sum could come from honest updates of that many survivors."""
+    return dishonest_chunk(terms, manifest, total, survivors) is None
 
 
 def decode_metrics(terms: Terms, manifest: Manifest, totals: Mapping[int, Lanes]) -> dict[str, float]:

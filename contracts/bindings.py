@@ -13,6 +13,7 @@ from dataclasses import dataclass, is_dataclass
 from enum import IntEnum
 from functools import cache, lru_cache
 from importlib.resources import files
+from inspect import signature
 from typing import Any, get_args, get_type_hints
 
 from eth_abi.abi import decode as abi_decode
@@ -22,12 +23,34 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from foedus.contracts import refusals
-from foedus.contracts.errors import MalformedLog, Reverted, UnknownRevert
-from foedus.protocol import events
+from foedus.contracts.errors import MalformedLog, NamedRevert, Reverted, UnknownRevert
+from foedus.protocol.court import CourtEvent
 from foedus.protocol.events import Event, NodeAnnounced
 from foedus.protocol.ids import Address
 
-CONTRACTS = ("TaskFactory", "Task", "StakeVault", "NodeRegistry")
+CONTRACTS = ("TaskFactory", "Task", "StakeVault", "NodeRegistry", "Court", "ProvenanceRegistry")
+JUDGES = (
+    "SumJudge",
+    "LeafJudge",
+    "MaskJudge",
+    "ClosedJudge",
+    "SeedJudge",
+    "TotalJudge",
+    "WeightJudge",
+    "RangeJudge",
+    "QuarantineJudge",
+    "SetsJudge",
+    "PaddingJudge",
+    "RuleJudge",
+    "StateJudge",
+    "PayoutJudge",
+    "PayoutRootJudge",
+)
+"""One for every kind of fraud proof."""
+OTHERS = ("TimelockController", "ERC2771Forwarder")
+"""OpenZeppelin's, deployed beside ours."""
+PARTS = {"Task": ("Task", "TaskAnnex")}
+"""Contracts that answer for another: a task asks its annex whatever it does not know itself."""
 _ERROR_STRING, _PANIC = keccak(text="Error(string)")[:4], keccak(text="Panic(uint256)")[:4]
 
 
@@ -65,7 +88,13 @@ def decode(log: Mapping[str, Any]) -> Event | None:
     Raises MalformedLog where it is, but the log does not decode exactly.
     """
     found = _decode(log)
-    return None if isinstance(found, NodeAnnounced) else found
+    return found if isinstance(found, Event) else None
+
+
+def decode_court(log: Mapping[str, Any]) -> CourtEvent | None:
+    """The court's event in a log; None where it is another. Raises MalformedLog as `decode` does."""
+    found = _decode(log)
+    return found if isinstance(found, CourtEvent) else None
 
 
 def decode_node(log: Mapping[str, Any]) -> NodeAnnounced | None:
@@ -88,10 +117,16 @@ def decode_revert(data: bytes, reason: str = "") -> Reverted:
     shape = _errors().get(data[:4])
     if shape is None:
         return UnknownRevert(data, reason)
-    made, inputs = shape
+    name, inputs = shape
+    made = getattr(refusals, name, None)
     try:
         values = abi_decode([_type(item) for item in inputs], data[4:])
-        refusal = made(*(_plain(item, value) for item, value in zip(inputs, values, strict=True)))
+        plain = [_plain(item, value) for item, value in zip(inputs, values, strict=True)]
+        words = (f"0x{value.hex()}" if isinstance(value, bytes) else value for value in plain)
+        shown = dict(zip((item["name"] for item in inputs), words, strict=True))
+        if made is None:
+            return NamedRevert(name, shown)
+        refusal = made(*plain) if len(plain) == len(signature(made).parameters) else NamedRevert(name, shown)
     except (DecodingError, ValueError):
         return UnknownRevert(data, reason)
     assert isinstance(refusal, Reverted)
@@ -106,19 +141,23 @@ class _Shape:
 
 @cache
 def _functions(contract: str) -> dict[str, dict[str, Any]]:
-    return {item["name"]: item for item in artifact(contract)["abi"] if item["type"] == "function"}
+    return {item["name"]: item for item in _abi(contract) if item["type"] == "function"}
+
+
+def _abi(contract: str) -> list[dict[str, Any]]:
+    return [item for part in PARTS.get(contract, (contract,)) for item in artifact(part)["abi"]]
 
 
 def _entries(kind: str) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    for contract in CONTRACTS:
-        for item in artifact(contract)["abi"]:
+    for contract in (*CONTRACTS, *JUDGES, *OTHERS):
+        for item in _abi(contract):
             if item["type"] == kind:
                 yield keccak(text=f"{item['name']}({','.join(map(_type, item['inputs']))})"), item
 
 
 @cache
 def _events() -> dict[bytes, _Shape]:
-    known = {made.__name__: made for made in (*get_args(Event), NodeAnnounced)}
+    known = {made.__name__: made for made in (*get_args(Event), *get_args(CourtEvent), NodeAnnounced)}
     return {
         key: _Shape(known[item["name"]], tuple(item["inputs"]))
         for key, item in _entries("event")
@@ -127,14 +166,11 @@ def _events() -> dict[bytes, _Shape]:
 
 
 @cache
-def _errors() -> dict[bytes, tuple[type, list[dict[str, Any]]]]:
-    known = {
-        name: made for name, made in vars(refusals).items() if isinstance(made, type) and issubclass(made, Reverted)
-    }
-    return {key[:4]: (known[item["name"]], item["inputs"]) for key, item in _entries("error") if item["name"] in known}
+def _errors() -> dict[bytes, tuple[str, list[dict[str, Any]]]]:
+    return {key[:4]: (item["name"], item["inputs"]) for key, item in _entries("error")}
 
 
-def _decode(log: Mapping[str, Any]) -> Event | NodeAnnounced | None:
+def _decode(log: Mapping[str, Any]) -> Event | CourtEvent | NodeAnnounced | None:
     topics = [bytes.fromhex(word.removeprefix("0x")) for word in log["topics"]]
     shape = _events().get(topics[0]) if topics else None
     if shape is None:
@@ -150,7 +186,9 @@ def _decode(log: Mapping[str, Any]) -> Event | NodeAnnounced | None:
         }
         body = abi_decode([_type(item) for item in plain], bytes.fromhex(log["data"].removeprefix("0x")))
         values |= {item["name"]: value for item, value in zip(plain, body, strict=True)}
-        made: Event | NodeAnnounced = _build(shape.made, shape.inputs, [values[item["name"]] for item in shape.inputs])
+        made: Event | CourtEvent | NodeAnnounced = _build(
+            shape.made, shape.inputs, [values[item["name"]] for item in shape.inputs]
+        )
     except (DecodingError, ValueError) as error:
         raise MalformedLog(name, str(error)) from error
     return made
@@ -172,6 +210,9 @@ def _convert(hint: Any, item: Mapping[str, Any], value: Any) -> object:
         return hint(value)
     if isinstance(hint, type) and is_dataclass(hint):
         return _build(hint, item["components"], value)
+    if item["type"] == "tuple[]":
+        (made, _) = get_args(hint)
+        return tuple(_build(made, item["components"], entry) for entry in value)
     return _plain(item, value)
 
 
@@ -185,7 +226,7 @@ def _plain(item: Mapping[str, Any], value: Any) -> Any:
 
 @cache
 def _hints(made: type) -> dict[str, Any]:
-    return get_type_hints(made, vars(events))
+    return get_type_hints(made)
 
 
 @cache

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 
 from foedus.contracts.bindings import encode
 from foedus.contracts.deployment import Deployment
+from foedus.protocol.claims import Claim
 from foedus.protocol.events import Aggregate
 from foedus.protocol.ids import Address, Hash32, PeerId, Position, PublicKey, Wei
 from foedus.protocol.terms import Params
@@ -46,9 +47,9 @@ def announce(at: Deployment, peer_id: PeerId, addresses: Sequence[str]) -> Call:
     return _call("NodeRegistry", at.registry, "announce", peer_id, list(addresses))
 
 
-def create_task(at: Deployment, terms: Hash32, base_root: Hash32, params: Params, pool: Wei) -> Call:
+def create_task(at: Deployment, terms: Hash32, law: Hash32, base_root: Hash32, params: Params, pool: Wei) -> Call:
     """Create a task; its address is in the TaskCreated event. Refused with ParamOutOfRange."""
-    arguments = (terms, base_root, astuple(params))
+    arguments = (terms, law, base_root, astuple(params))
     return _call("TaskFactory", at.factory, "createTask", *arguments, value=pool, label="create_task")
 
 
@@ -84,8 +85,8 @@ def commit(
 
     Refused with WrongPhase, CommitIsClosed, NotEligible, AlreadyCommitted or StaleGeneration.
     """
-    roots = (update_root, seeds_root, bundle, data_root)
-    return _call("Task", task, "commit", generation, *roots, mask_key, box_key)
+    words = (generation, update_root, seeds_root, bundle, data_root, mask_key, box_key)
+    return _call("Task", task, "commit", words)
 
 
 def freeze(task: Address, survivors: bytes, disputes: bytes, signatures: Sequence[tuple[Position, bytes]]) -> Call:
@@ -94,25 +95,33 @@ def freeze(task: Address, survivors: bytes, disputes: bytes, signatures: Sequenc
     Refused with WrongPhase, TooLate, MalformedBitmap, MalformedPairs, SurvivorsOutOfRange, TooFewSignatures or
     NotCommitteeMember.
     """
-    return _call("Task", task, "freeze", survivors, disputes, *_in_order(signatures))
+    return _call("Task", task, "freeze", survivors, disputes, _in_order(signatures))
 
 
-def propose(task: Address, aggregate: Aggregate, survivors: bytes) -> Call:
-    """Propose the round's outcome.
+def propose(task: Address, aggregate: Aggregate, survivors: bytes, signers: bytes, before: Hash32) -> Call:
+    """Propose the round's outcome; survivors, signers: the freeze's bitmaps; before: the proposal that it builds on.
+    The first locks the aggregator's bond.
 
-    Refused with WrongPhase, TooLate, NotEligible, BeaconPending, WrongSurvivors, NotYourTurn or PayoutOutOfRange.
+    Refused with NotStanding, WrongPhase, TooLate, NotEligible, BeaconPending, WrongSurvivors, NotYourTurn,
+    PayoutOutOfRange or StakeTooLow.
     """
-    return _call("Task", task, "propose", astuple(aggregate), survivors)
+    return _call("Task", task, "propose", astuple(aggregate), survivors, signers, before)
 
 
-def finalize(
-    task: Address, aggregator: Address, aggregate: Aggregate, signatures: Sequence[tuple[Position, bytes]]
-) -> Call:
+def finalize(task: Address, signatures: Sequence[tuple[Position, bytes]]) -> Call:
     """Make the proposal final with a quorum's signatures, in any order.
 
-    Refused with WrongPhase, TooLate, WrongProposal, TooFewSignatures or NotCommitteeMember.
+    Refused with WrongPhase, TooLate, TooFewSignatures or NotCommitteeMember.
     """
-    return _call("Task", task, "finalize", aggregator, astuple(aggregate), *_in_order(signatures))
+    return _call("Task", task, "finalize", _in_order(signatures))
+
+
+def settle(task: Address, before: Hash32, claim: Claim, later: Sequence[Hash32]) -> Call:
+    """Make a proposal final whose window has passed, and all before it. later: digests of the claims after it.
+
+    Refused with NotStanding, AlreadyFinal, WindowIsOpen or DemandIsOpen.
+    """
+    return _call("Task", task, "settle", before, astuple(claim), list(later))
 
 
 def poke(task: Address) -> Call:
@@ -120,16 +129,32 @@ def poke(task: Address) -> Call:
     return _call("Task", task, "poke")
 
 
-def claim(task: Address, account: Address, cumulative: Wei, index: int, count: int, proof: Sequence[bytes]) -> Call:
-    """Pay `account` what it is owed. Refused with BadProof, NothingToClaim or TransferFailed."""
-    return _call("Task", task, "claim", account, cumulative, index, count, list(proof))
+def collect_stake(task: Address, account: Address) -> Call:
+    """Release the stake of an account that left. Refused with StakeIsThawing or NothingToCollect."""
+    return _call("Task", task, "collectStake", account, label="collect_stake")
 
 
-def withdraw_remainder(task: Address) -> Call:
-    """Return to the sponsor what the ended task does not pay. Refused with WrongPhase, NotSponsor or RemainderTaken."""
-    return _call("Task", task, "withdrawRemainder", label="withdraw_remainder")
+def claim(
+    task: Address,
+    account: Address,
+    cumulative: Wei,
+    payee: int,
+    proof: Sequence[bytes],
+    before: Hash32,
+    last: Claim,
+    later: Sequence[Hash32] = (),
+) -> Call:
+    """Pay `account` what a final proposal owes it; later: digests of the claims after it.
+
+    Refused with BadProof, NothingToClaim, NotStanding, NotFinal or TransferFailed.
+    """
+    return _call("Task", task, "claim", account, cumulative, payee, list(proof), before, astuple(last), list(later))
 
 
-def _in_order(signatures: Sequence[tuple[Position, bytes]]) -> tuple[list[Position], bytes]:
-    ordered = sorted(signatures)
-    return [position for position, _ in ordered], b"".join(signature for _, signature in ordered)
+def withdraw_remainder(task: Address, before: Hash32, last: Claim) -> Call:
+    """Return to the sponsor what the ended task does not pay. Refused with WrongPhase, NotFinal or RemainderTaken."""
+    return _call("Task", task, "withdrawRemainder", before, astuple(last), [], label="withdraw_remainder")
+
+
+def _in_order(signatures: Sequence[tuple[Position, bytes]]) -> bytes:
+    return b"".join(signature for _, signature in sorted(signatures))

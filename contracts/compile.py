@@ -19,11 +19,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from foedus.contracts.wiring import PARTS
+
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
 ARTIFACTS = HERE / "abi"
 MODULES = HERE / "node_modules"
-PUBLISHED = ("NodeRegistry", "StakeVault", "Task", "TaskFactory")
+PUBLISHED = {part.name: f"node_modules/{part.source}" if part.source else f"src/{part.name}.sol" for part in PARTS}
+"""Where the source of each contract lies, by its name."""
 SOLC_VERSION = "0.8.37"
 SETTINGS: dict[str, Any] = {
     "remappings": ["@openzeppelin/=node_modules/@openzeppelin/"],
@@ -54,12 +57,12 @@ def compile_sources(sources: Mapping[str, str]) -> dict[str, Any]:
 
     Raises CompileFailed with the compiler's messages on an error or a warning.
     """
-    if not (MODULES / "solc").is_dir():
-        raise CompileFailed(f"{MODULES} holds no compiler: run `make setup-dev`")
+    _require_packages()
+    wanted = {"*": ["abi", "evm.bytecode", "evm.deployedBytecode"], "": ["ast"]}
     question = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sorted(sources.items())},
-        "settings": SETTINGS | {"outputSelection": {"*": {"*": ["abi", "evm.bytecode", "evm.deployedBytecode"]}}},
+        "settings": SETTINGS | {"outputSelection": {"*": wanted}},
     }
     command = [node(), str(HERE / "solc.mjs"), "--standard-json", "--base-path", str(HERE)]
     run = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=False)
@@ -72,6 +75,11 @@ def compile_sources(sources: Mapping[str, str]) -> dict[str, Any]:
     return answer
 
 
+def _require_packages() -> None:
+    if not (MODULES / "solc").is_dir():
+        raise CompileFailed(f"{MODULES} holds no compiler: run `make setup-dev`")
+
+
 def read_sources(folder: Path = SOURCES) -> dict[str, str]:
     """Every source file of `folder`, by the name that imports use."""
     return {f"src/{path.name}": path.read_text() for path in sorted(folder.glob("*.sol"))}
@@ -79,13 +87,16 @@ def read_sources(folder: Path = SOURCES) -> dict[str, str]:
 
 def artifacts() -> dict[str, str]:
     """The text of each artifact that the sources compile to, by contract name."""
-    sources = read_sources()
-    contracts = compile_sources(sources)["contracts"]
+    _require_packages()
+    sources = read_sources() | {name: (HERE / name).read_text() for name in PUBLISHED.values()}
+    answer = compile_sources(sources)
+    contracts, names = answer["contracts"], _immutable_names(answer)
     hashes = {name: sha256(text.encode()).hexdigest() for name, text in sources.items()}
-    return {name: _render(name, contracts[f"src/{name}.sol"][name], hashes) for name in PUBLISHED}
+    return {name: _render(name, contracts[source][name], hashes, names) for name, source in PUBLISHED.items()}
 
 
-def _render(name: str, compiled: dict[str, Any], hashes: dict[str, str]) -> str:
+def _render(name: str, compiled: dict[str, Any], hashes: dict[str, str], names: Mapping[str, str]) -> str:
+    references = compiled["evm"]["deployedBytecode"]["immutableReferences"]
     artifact = {
         "contractName": name,
         "compiler": {"version": SOLC_VERSION, "settings": SETTINGS},
@@ -93,8 +104,16 @@ def _render(name: str, compiled: dict[str, Any], hashes: dict[str, str]) -> str:
         "abi": compiled["abi"],
         "bytecode": "0x" + compiled["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + compiled["evm"]["deployedBytecode"]["object"],
+        "immutables": {names[key]: sorted(place["start"] for place in places) for key, places in references.items()},
     }
     return json.dumps(artifact, indent=1, sort_keys=True) + "\n"
+
+
+def _immutable_names(answer: Mapping[str, Any]) -> dict[str, str]:
+    """The name of every immutable variable, by the number under which the compiler tells its places in the code."""
+    contracts = (node for source in answer["sources"].values() for node in source["ast"]["nodes"])
+    members = (member for contract in contracts for member in contract.get("nodes", ()))
+    return {str(item["id"]): item["name"] for item in members if item.get("mutability") == "immutable"}
 
 
 def stale(folder: Path = ARTIFACTS) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from foedus.protocol.ids import Address, Hash32, Wei
 
 
@@ -84,3 +86,11 @@ class UnknownRevert(Reverted):
     def __init__(self, data: bytes, reason: str = "") -> None:
         super().__init__(f"the call was refused: {reason or ('0x' + data.hex() if data else 'no reason given')}")
         self.data, self.reason = data, reason
+
+
+class NamedRevert(Reverted):
+    """A refusal of a contract of the network's that has no class of its own: its name and values are the message."""
+
+    def __init__(self, name: str, values: Mapping[str, object]) -> None:
+        super().__init__(f"{name}: {', '.join(f'{key} = {value}' for key, value in values.items())}".rstrip(": "))
+        self.name, self.values = name, dict(values)

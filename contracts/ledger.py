@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
 
-from foedus.contracts.bindings import checksum, decode, decode_node, decode_result, encode, topic
+from foedus.contracts.bindings import checksum, decode, decode_court, decode_node, decode_result, encode, topic
 from foedus.contracts.calls import Call
-from foedus.contracts.deployment import Deployment
+from foedus.contracts.deployment import SPOKEN_TO, Deployment
 from foedus.contracts.errors import MalformedLog, NonceTaken, NoSigner, RpcFault, WrongChain
 from foedus.contracts.nonces import SignedCall
 from foedus.contracts.rpc import Rpc
-from foedus.contracts.sender import Receipt, Sender
+from foedus.contracts.sender import Fee, Receipt, Sender
+from foedus.protocol.court import CourtEvent
 from foedus.protocol.events import Logged, LogPoint, NodeAnnounced, TaskCreated
 from foedus.protocol.ids import Address, Hash32, Timestamp, Wei
 
@@ -43,6 +45,16 @@ class Stake:
 
     free: Wei
     locked: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A mined transaction that created a contract, or None: who sent which creation code, and the block."""
+
+    sender: Address
+    code: bytes
+    contract: Address | None
+    block: int
 
 
 class Ledger:
@@ -152,18 +164,48 @@ class Ledger:
                 found[account] = event
         return found
 
+    async def court_events(self, task: Address, from_block: int, to_block: int) -> list[CourtEvent]:
+        """What the court said about a task, in chain order."""
+        court = self.deployment.contracts["Court"].address
+        found = [log async for log in self._logs(from_block, to_block, address=court)]
+        events = [event for log in found if (event := decode_court(log)) is not None]
+        return [event for event in events if event.task == task]
+
+    async def base_fee(self) -> Wei:
+        """The base fee of the newest block."""
+        block = await self._rpc.call("eth_getBlockByNumber", "latest", False)
+        return Wei(int(block.get("baseFeePerGas", "0x0"), 16))
+
     async def balance(self, address: Address) -> Wei:
         """An account's balance in wei."""
         return Wei(await self._rpc.number("eth_getBalance", address, "latest"))
+
+    async def code(self, address: Address) -> bytes:
+        """The code at an address; none where there is no contract."""
+        return bytes.fromhex((await self._rpc.call("eth_getCode", address, "latest"))[2:])
+
+    async def creation(self, transaction: Hash32) -> Creation | None:
+        """What a mined transaction created; None where the chain knows none of this hash."""
+        sent = await self._rpc.call("eth_getTransactionByHash", "0x" + transaction.hex())
+        receipt = await self._rpc.call("eth_getTransactionReceipt", "0x" + transaction.hex())
+        if sent is None or receipt is None:
+            return None
+        made = receipt["contractAddress"]
+        data = bytes.fromhex(sent["input"][2:])
+        return Creation(checksum(sent["from"]), data, checksum(made) if made else None, int(receipt["blockNumber"], 16))
+
+    async def fee(self) -> Fee:
+        """The price of gas now. Raises NoSigner."""
+        return await self._writer.fee()
 
     async def stake(self, address: Address) -> Stake:
         """An account's stake, free and locked."""
         free, locked = await self.view("StakeVault", self.deployment.vault, "stakeOf", address)
         return Stake(Wei(free), Wei(locked))
 
-    async def claimed(self, task: Address, account: Address) -> Wei:
-        """What a task has paid an account so far."""
-        (amount,) = await self.view("Task", task, "claimed", account)
+    async def claimed(self, task: Address, payee: int) -> Wei:
+        """What a task has paid a payee so far."""
+        (amount,) = await self.view("Task", task, "claimed", payee)
         return Wei(amount)
 
     async def view(self, contract: str, address: Address, function: str, *arguments: object) -> tuple[Any, ...]:
@@ -243,10 +285,15 @@ async def _require_chain(rpc: Rpc, chain_id: int, deployment: Deployment) -> Non
     genesis = (await rpc.call("eth_getBlockByNumber", "0x0", False))["hash"]
     if genesis != deployment.genesis:
         raise WrongChain("the genesis block", genesis, deployment.genesis)
-    for name in ("factory", "vault", "registry"):
-        address = getattr(deployment, name)
-        if await rpc.call("eth_getCode", address, "latest") == "0x":
-            raise WrongChain(f"the {name} {address}", "without code", "a chain where it has code")
+    for name in SPOKEN_TO:
+        made = deployment.contracts[name]
+        code = await rpc.call("eth_getCode", made.address, "latest")
+        if code == "0x":
+            raise WrongChain(f"the {name} {made.address}", "without code", "a chain where it has code")
+        found = "0x" + keccak(hexstr=code).hex()
+        if found != made.code_hash:
+            need = f"a chain where it is {made.code_hash}"
+            raise WrongChain(f"the hash of the code of the {name} {made.address}", found, need)
 
 
 def _hash(text: str) -> Hash32:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from foedus.contracts.errors import Reverted
 from foedus.protocol.events import Phase
 from foedus.protocol.ids import Address, Hash32, Opening, Position, RoundNumber, Timestamp, Wei
+from foedus.protocol.terms import Finality
 
 
 class WrongPhase(Reverted):
@@ -140,15 +141,15 @@ class SignaturesMismatch(Reverted):
 
 
 class SignersNotAscending(Reverted):
-    def __init__(self, position: Position) -> None:
-        super().__init__(f"seat {position} is out of order or twice among the signers")
-        self.position = position
+    def __init__(self, seat: int) -> None:
+        super().__init__(f"seat {seat} is out of order or twice among the signers")
+        self.seat = seat
 
 
 class NotCommitteeMember(Reverted):
-    def __init__(self, position: Position, recovered: Address) -> None:
-        super().__init__(f"the signature for seat {position} is by {recovered}, who is no committee member there")
-        self.position, self.recovered = position, recovered
+    def __init__(self, recovered: Address, index: int) -> None:
+        super().__init__(f"signature {index} is by {recovered}, who is no committee member")
+        self.recovered, self.index = recovered, index
 
 
 class BeaconPending(Reverted):
@@ -164,14 +165,148 @@ class NotYourTurn(Reverted):
 
 
 class PayoutOutOfRange(Reverted):
-    def __init__(self, total: Wei, last: Wei, pool: Wei) -> None:
-        super().__init__(f"payouts of {total} wei: they must be from {last}, the last total, to {pool}, the pool")
-        self.total, self.last, self.pool = total, last, pool
+    def __init__(self, total: Wei, pool: Wei) -> None:
+        super().__init__(f"payouts of {total} are more than the pool of {pool}")
+        self.total, self.pool = total, pool
 
 
-class WrongProposal(Reverted):
+class WrongFinality(Reverted):
+    def __init__(self, have: Finality) -> None:
+        self.have = Finality(have)
+        how = "finalize it with a quorum" if self.have is Finality.FAST else "settle it after its window"
+        super().__init__(f"proposals of this task become final otherwise ({self.have.name}): {how}")
+
+
+class NotStanding(Reverted):
     def __init__(self, have: Hash32, need: Hash32) -> None:
-        super().__init__(f"proposal 0x{have.hex()} is not the pending one, 0x{need.hex()}")
+        super().__init__(
+            f"the chain of proposals ends in 0x{need.hex()}, not in 0x{have.hex()}: read the task's log again"
+        )
+        self.have, self.need = have, need
+
+
+class AlreadyFinal(Reverted):
+    def __init__(self, round: RoundNumber) -> None:
+        super().__init__(f"round {round} is final already")
+        self.round = round
+
+
+class WindowIsOpen(Reverted):
+    def __init__(self, round: RoundNumber, until: Timestamp) -> None:
+        super().__init__(f"the proposal of round {round} may be refuted until {until}: settle it after that")
+        self.round, self.until = round, until
+
+
+class DemandIsOpen(Reverted):
+    def __init__(self, round: RoundNumber) -> None:
+        super().__init__(f"a demand keeps round {round} from being final: settle it when that is answered")
+        self.round = round
+
+
+class NotFinal(Reverted):
+    def __init__(self, round: RoundNumber, final_rounds: int) -> None:
+        super().__init__(f"round {round} is not final, {final_rounds} are: use a final one's proposal")
+        self.round, self.final_rounds = round, final_rounds
+
+
+class NotLast(Reverted):
+    def __init__(self, round: RoundNumber) -> None:
+        super().__init__(f"round {round} is not the last: use the last proposal")
+        self.round = round
+
+
+class NotCourt(Reverted):
+    def __init__(self, caller: Address) -> None:
+        super().__init__(f"{caller} is not the court: prove the fault to it")
+        self.caller = caller
+
+
+class AlreadyConvicted(Reverted):
+    def __init__(self, proposal: Hash32) -> None:
+        super().__init__(f"proposal 0x{proposal.hex()} was refuted before")
+        self.proposal = proposal
+
+
+class NothingAtStake(Reverted):
+    def __init__(self, account: Address) -> None:
+        super().__init__(f"{account} has nothing at stake in the task")
+        self.account = account
+
+
+class NotGuardian(Reverted):
+    def __init__(self, caller: Address, guardian: Address) -> None:
+        super().__init__(f"{guardian} is the guardian, {caller} is not")
+        self.caller, self.guardian = caller, guardian
+
+
+class PauseIsSpent(Reverted):
+    def __init__(self, paused_seconds: int) -> None:
+        super().__init__(f"the task was paused for {paused_seconds} s, as long as a task can be")
+        self.paused_seconds = paused_seconds
+
+
+class TaskIsPaused(Reverted):
+    def __init__(self) -> None:
+        super().__init__("the task is paused: wait until it is resumed")
+
+
+class MayStillCommit(Reverted):
+    def __init__(self, account: Address, opening: Opening) -> None:
+        super().__init__(f"{account} may still commit in opening {opening}, and send its keys with that")
+        self.account, self.opening = account, opening
+
+
+class NotAdmitted(Reverted):
+    def __init__(self, account: Address) -> None:
+        super().__init__(f"{account} was not admitted by the sponsor, and the task is not open")
+        self.account = account
+
+
+class SignatureExpired(Reverted):
+    def __init__(self, deadline: Timestamp) -> None:
+        super().__init__(f"the signature counted until {deadline}: sign anew")
+        self.deadline = deadline
+
+
+class WrongNonce(Reverted):
+    def __init__(self, have: int, need: int) -> None:
+        super().__init__(f"nonce {have} is not {need}: sign anew")
+        self.have, self.need = have, need
+
+
+class WrongSigner(Reverted):
+    def __init__(self, recovered: Address, need: Address) -> None:
+        super().__init__(f"the signature is by {recovered}, not by {need}")
+        self.recovered, self.need = recovered, need
+
+
+class StakeIsThawing(Reverted):
+    def __init__(self, account: Address, thaw_at: Timestamp) -> None:
+        super().__init__(f"the stake of {account} can be collected from {thaw_at}")
+        self.account, self.thaw_at = account, thaw_at
+
+
+class NothingToCollect(Reverted):
+    def __init__(self, account: Address) -> None:
+        super().__init__(f"{account} has no stake that thaws in the task: leave it first")
+        self.account = account
+
+
+class ForeignImplementation(Reverted):
+    def __init__(self, implementation: Address, factory: Address) -> None:
+        super().__init__(f"implementation {implementation} belongs to factory {factory}")
+        self.implementation, self.factory = implementation, factory
+
+
+class TokenNotAllowed(Reverted):
+    def __init__(self, token: Address) -> None:
+        super().__init__(f"no task can pay in {token}: use ether, or a token that the network allows")
+        self.token = token
+
+
+class PoolMismatch(Reverted):
+    def __init__(self, have: int, need: int) -> None:
+        super().__init__(f"the task received {have} of the pool's {need}: the token keeps a part")
         self.have, self.need = have, need
 
 
@@ -191,7 +326,7 @@ class NothingToClaim(Reverted):
 
 class NotSponsor(Reverted):
     def __init__(self, caller: Address, sponsor: Address) -> None:
-        super().__init__(f"the remainder belongs to {sponsor}, not to {caller}")
+        super().__init__(f"{sponsor} is the sponsor, {caller} is not")
         self.caller, self.sponsor = caller, sponsor
 
 

@@ -43,6 +43,15 @@ class Receipt:
     contract: Address | None
 
 
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What a unit of gas costs, in wei (EIP-1559): in the next block, at most in a transaction, and of that the tip."""
+
+    expected: Wei
+    most: Wei
+    tip: Wei
+
+
 class Sender:
     """Sends one account's transactions. Signing and sending are separate, for journals that write in between."""
 
@@ -59,21 +68,24 @@ class Sender:
         """
         gas = await self._estimate(call) * 5 // 4 + _GAS_MARGIN
         block = await self._rpc.call("eth_getBlockByNumber", "latest", False)
-        priority = await self._priority_fee()
-        fee = 2 * int(block.get("baseFeePerGas", "0x0"), 16) + priority
+        fee = await self._fee_after(block)
         gas = min(gas, int(block["gasLimit"], 16))
-        have, need = Wei(await self._rpc.number("eth_getBalance", self.address, "latest")), Wei(gas * fee + call.value)
+        have, need = Wei(await self._rpc.number("eth_getBalance", self.address, "latest")), gas * fee.most + call.value
         if have < need:
-            raise BalanceTooLow(self.address, have, need)
+            raise BalanceTooLow(self.address, have, Wei(need))
         async with self._lock:
             nonce = await self._reserve()
             try:
-                fields = self._fields(call, fee, priority) | {"nonce": nonce, "gas": gas}
+                fields = self._fields(call, fee) | {"nonce": nonce, "gas": gas}
                 signed = self._signer.sign_transaction(fields)
             except BaseException:
                 self._book.free(nonce)
                 raise
         return SignedCall(bytes(signed.raw_transaction), Hash32(bytes(signed.hash)), nonce, call.label)
+
+    async def fee(self) -> Fee:
+        """The price of gas now."""
+        return await self._fee_after(await self._rpc.call("eth_getBlockByNumber", "latest", False))
 
     async def broadcast(self, signed: SignedCall) -> None:
         """Send the bytes; sending them again changes nothing.
@@ -113,8 +125,8 @@ class Sender:
             raise await self._refusal(hash, receipt)
         return receipt
 
-    def _fields(self, call: Call, fee: int, priority: int) -> dict[str, Any]:
-        fees = {"type": 2, "chainId": self._chain_id, "maxFeePerGas": fee, "maxPriorityFeePerGas": priority}
+    def _fields(self, call: Call, fee: Fee) -> dict[str, Any]:
+        fees = {"type": 2, "chainId": self._chain_id, "maxFeePerGas": fee.most, "maxPriorityFeePerGas": fee.tip}
         return fees | {"value": call.value, "data": call.data} | ({} if call.to is None else {"to": call.to})
 
     async def _estimate(self, call: Call) -> int:
@@ -131,11 +143,13 @@ class Sender:
                 raise decode_revert(fault.data, fault.message) from fault
             raise
 
-    async def _priority_fee(self) -> int:
+    async def _fee_after(self, block: dict[str, Any]) -> Fee:
+        base = int(block.get("baseFeePerGas", "0x0"), 16)
         try:
-            return await self._rpc.number("eth_maxPriorityFeePerGas")
+            tip = await self._rpc.number("eth_maxPriorityFeePerGas")
         except RpcFault:
-            return _PRIORITY_FEE
+            tip = _PRIORITY_FEE
+        return Fee(Wei(base + tip), Wei(2 * base + tip), Wei(tip))
 
     async def _reserve(self) -> int:
         mined = await self._rpc.number("eth_getTransactionCount", self.address, "latest")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from typing import Protocol
 
 from eth_abi.abi import encode as abi_encode
 from eth_account import Account
@@ -13,17 +14,28 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
 
 from foedus.contracts.bindings import checksum
-from foedus.protocol.events import Aggregate
-from foedus.protocol.ids import Address, Attempt, Hash32, RoundNumber
+from foedus.protocol.ids import Address, Attempt, Hash32, Opening, RoundNumber
 
 _DOMAIN = keccak(text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
-_SURVIVORS = keccak(text="Survivors(uint32 round,uint16 attempt,bytes survivors,bytes disputes)")
+_SURVIVORS = keccak(text="Survivors(uint32 round,uint16 attempt,uint32 opening,bytes survivors,bytes disputes)")
 _ATTESTATION = keccak(text="Attestation(uint32 round,uint16 attempt,bytes32 proposal)")
-_AGGREGATE = "(bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint256,uint64,bytes,bytes)"
 
 
 class InvalidSignature(ValueError):
     """Bytes that the contract would not take for anyone's signature."""
+
+
+class Place(Protocol):
+    """The opening that a freeze is of: a `Round` is one."""
+
+    @property
+    def number(self) -> RoundNumber: ...
+
+    @property
+    def attempt(self) -> Attempt: ...
+
+    @property
+    def opening(self) -> Opening: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +52,18 @@ class SigningDomain:
         return keccak(abi_encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], words))
 
 
-def proposal_hash(round: RoundNumber, attempt: Attempt, aggregator: Address, aggregate: Aggregate) -> Hash32:
-    """The name of a proposal: equal to the contract's."""
-    values = (round, attempt, aggregator, astuple(aggregate))
-    return Hash32(keccak(abi_encode(["uint32", "uint16", "address", _AGGREGATE], values)))
-
-
 def sign_survivors(
-    signer: LocalAccount, domain: SigningDomain, round: RoundNumber, attempt: Attempt, survivors: bytes, disputes: bytes
+    signer: LocalAccount, domain: SigningDomain, place: Place, survivors: bytes, disputes: bytes
 ) -> bytes:
     """A committee member's 65 bytes (r, s, v) for a freeze."""
-    return bytes(signer.sign_message(_survivors(domain, round, attempt, survivors, disputes)).signature)
+    return bytes(signer.sign_message(_survivors(domain, place, survivors, disputes)).signature)
 
 
 def recover_survivors(
-    signature: bytes, domain: SigningDomain, round: RoundNumber, attempt: Attempt, survivors: bytes, disputes: bytes
+    signature: bytes, domain: SigningDomain, place: Place, survivors: bytes, disputes: bytes
 ) -> Address:
     """Who signed a freeze. Raises InvalidSignature."""
-    return _recover(signature, _survivors(domain, round, attempt, survivors, disputes))
+    return _recover(signature, _survivors(domain, place, survivors, disputes))
 
 
 def sign_attestation(
@@ -74,11 +80,9 @@ def recover_attestation(
     return _recover(signature, _attestation(domain, round, attempt, proposal))
 
 
-def _survivors(
-    domain: SigningDomain, round: RoundNumber, attempt: Attempt, survivors: bytes, disputes: bytes
-) -> SignableMessage:
-    words = (_SURVIVORS, round, attempt, keccak(survivors), keccak(disputes))
-    return _message(domain, abi_encode(["bytes32", "uint32", "uint16", "bytes32", "bytes32"], words))
+def _survivors(domain: SigningDomain, place: Place, survivors: bytes, disputes: bytes) -> SignableMessage:
+    words = (_SURVIVORS, place.number, place.attempt, place.opening, keccak(survivors), keccak(disputes))
+    return _message(domain, abi_encode(["bytes32", "uint32", "uint16", "uint32", "bytes32", "bytes32"], words))
 
 
 def _attestation(domain: SigningDomain, round: RoundNumber, attempt: Attempt, proposal: Hash32) -> SignableMessage:

@@ -12,10 +12,12 @@ from types import MappingProxyType
 from typing import Protocol
 
 from foedus.contracts.ledger import Head
+from foedus.dashboard.stakes import Slash, note
 from foedus.dashboard.timeline import Timeline, extend
 from foedus.protocol.events import Logged, LogPoint, TaskCreated
+from foedus.protocol.fold import apply
 from foedus.protocol.ids import Address, Hash32
-from foedus.protocol.task import ImpossibleEvent, Task, apply, create
+from foedus.protocol.task import ImpossibleEvent, Task, create
 
 
 class Chain(Protocol):
@@ -32,12 +34,13 @@ class Chain(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A task: its whole log, the state that it folds to, and the course of each attempt."""
+    """A task: its whole log, the state that it folds to, the course of each attempt, and who was slashed."""
 
     created: LogPoint
     entries: tuple[Logged, ...]
     state: Task
     timelines: tuple[Timeline, ...] = ()
+    slashes: tuple[Slash, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,9 @@ def _fold(entries: Sequence[Logged]) -> Followed:
 def _advance(known: Followed, fresh: Sequence[Logged]) -> Followed:
     if not fresh:
         return known
-    state, timelines = known.state, known.timelines
+    state, timelines, slashes = known.state, known.timelines, known.slashes
     for entry in fresh:
         state = apply(state, entry)
         timelines = extend(timelines, entry, state)
-    return Followed(known.created, (*known.entries, *fresh), state, timelines)
+        slashes = note(slashes, entry)
+    return Followed(known.created, (*known.entries, *fresh), state, timelines, slashes)

@@ -69,4 +69,4 @@ def root_from(text: str) -> Hash32:
 
 def no_model(text: str) -> Nothing:
     """A root that is none of the task's."""
-    return Nothing(HTTPStatus.NOT_FOUND, "No such model", f"No finished round of this task made a model {text[:80]}.")
+    return Nothing(HTTPStatus.NOT_FOUND, "No such model", f"No round of this task proposed a model {text[:80]}.")

@@ -26,9 +26,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
-        name: getattr(words, name) for name in ("ether", "short", "when", "iso", "lasting", "title", "number", "face")
-    }
+    names = ("ether", "money", "share", "short", "when", "iso", "lasting", "title", "number", "face")
+    made.filters |= {name: getattr(words, name) for name in names}
     return made
 
 
@@ -46,15 +45,13 @@ def tasks_page(state: Plain, tasks: list[Plain]) -> str:
 
 def task_page(state: Plain, task: Plain) -> str:
     """One task."""
-    finished = [row for row in task["attempts"] if row["model_root"] is not None]
     return _render(
         "task.html",
         state=state,
         task=task,
-        phases=[phase.name for phase in Phase],
+        phases=[phase.name for phase in Phase if phase is not Phase.PAUSED],
         curves=[curve(name, rows) for name, rows in task["metrics"].items()],
         bars=bars([row["seconds"] for row in task["attempts"]]),
-        finished=finished,
         few=len(task["participants"]) <= FEW,
     )
 

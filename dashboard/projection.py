@@ -9,13 +9,16 @@ from foedus.dashboard.plain import Plain, hexed, place, wei
 from foedus.dashboard.provenance import model_roots
 from foedus.dashboard.rewards import rewards_of
 from foedus.dashboard.rounds import UNVERIFIED, finding_of, round_summary
-from foedus.dashboard.service import Service
+from foedus.dashboard.service import NOBODY, Service
+from foedus.dashboard.stakes import at_stake, stakes_of
 from foedus.dashboard.timeline import Outcome, Timeline
 from foedus.dashboard.verifier import State, Verification
 from foedus.incentives.settlement import Rewards
 from foedus.protocol.cids import block_cid
-from foedus.protocol.events import RoundOpened
+from foedus.protocol.duties import settles_at
+from foedus.protocol.events import AttemptAborted, CommitClosed, Phase, TaskPaused
 from foedus.protocol.ids import Position
+from foedus.protocol.task import Task
 from foedus.protocol.terms import Terms
 
 
@@ -46,15 +49,28 @@ def task_summary(service: Service, task: Followed) -> Plain:
         "sponsor": state.sponsor,
         "created": place(task.created),
         "phase": state.phase.name,
+        "paused": _pause(task),
         "end": state.end.name if state.end is not None else None,
-        "deadline": state.deadline or None,
+        "deadline": _deadline(state),
         "round": state.round.number if state.round is not None else None,
         "attempt": state.round.attempt if state.round is not None else None,
-        "rounds": {"finished": len(state.finished), "of": state.params.rounds},
+        "rounds": {
+            "finished": len(state.finished),
+            "pending": len(state.pending),
+            "opened": max((line.round.number for line in task.timelines), default=0),
+            "of": state.params.rounds,
+        },
+        "finality": {
+            "mode": state.params.finality.name,
+            "ahead": state.params.ahead,
+            "attest_seconds": state.params.attest_seconds,
+        },
         "enrolled": len(state.participants),
         "max_participants": state.params.max_participants,
+        "token": state.token if state.token != NOBODY else None,
         "pool": wei(state.pool),
         "model_root": hexed(state.model_root),
+        "law": hexed(state.law),
         "terms": {
             "digest": hexed(state.terms),
             "cid": block_cid(state.terms),
@@ -70,15 +86,18 @@ def task_detail(service: Service, task: Followed) -> Plain:
     state, terms = task.state, service.terms(task.state.address)
     audits = service.verifier.of(state.address)
     rewards = rewards_of(state, terms, service.treasury) if terms is not None else None
-    rounds = [round_summary(line, audits.of(line)) for line in task.timelines]
+    rounds = [round_summary(line, audits.of(line), task) for line in task.timelines]
     summary = task_summary(service, task)
     summary["terms"] |= {"promises": _promises(terms) if terms is not None else None}
     return summary | {
-        "params": asdict(state.params) | {"stake": wei(state.params.stake)},
+        "params": _params(state),
+        "paused_seconds": state.paused_seconds,
         "epoch": state.epoch,
         "attempts": rounds,
         "metrics": _metrics(rounds),
         "participants": _participants(task, rewards),
+        "admitted": sorted(state.admitted),
+        "stakes": stakes_of(state, task.slashes, task.timelines),
         "reward": _reward(service, task, rewards),
         "models": model_roots(task),
     }
@@ -100,6 +119,30 @@ def audit_summary(audits: Verification, task: Followed) -> Plain:
         else [],
         "findings": [finding_of(finding) for finding in report.findings] if report is not None else [],
     }
+
+
+def _pause(task: Followed) -> Plain | None:
+    """Since when the clocks stand still, and in which phase, if they do."""
+    if task.state.phase is not Phase.PAUSED:
+        return None
+    since = next(entry.event.since for entry in reversed(task.entries) if isinstance(entry.event, TaskPaused))
+    return {"in": task.state.paused_in.name, "since": since}
+
+
+def _deadline(state: Task) -> int | None:
+    """When the task moves on by itself. While all the rounds ahead await finality, that is when the first window has
+    passed, or the last one where no round is left."""
+    phase = state.paused_in if state.phase is Phase.PAUSED else state.phase
+    if phase is Phase.ATTEST and state.pending:
+        awaited = state.pending[0 if state.next_round <= state.params.rounds else -1].proposal
+        return settles_at(state, awaited) if awaited is not None else None
+    return state.deadline or None
+
+
+def _params(state: Task) -> Plain:
+    params = state.params
+    named = {"stake": wei(params.stake), "bond": wei(params.bond), "finality": params.finality.name}
+    return asdict(params) | named
 
 
 def _promises(terms: Terms) -> Plain:
@@ -126,7 +169,12 @@ def _participants(task: Followed, rewards: Rewards | None) -> list[Plain]:
         {
             "participant": who,
             "position": position,
+            "payee": task.state.payees.get(who),
             "enrolled": who in task.state.participants,
+            "at_stake": wei(at_stake(task.state, who)),
+            "bonded": who in task.state.bonded,
+            "thaw_at": task.state.thawing.get(who),
+            "slashed": wei(sum(slash.event.amount for slash in task.slashes if slash.event.participant == who)),
             "fates": [_fate(line, rows.get(who)) for line, rows in zip(task.timelines, chairs, strict=True)],
             "contributions": rewards.contributions.get(who, 0) if rewards is not None else None,
             "earned": wei(rewards.earned.get(who, 0)) if rewards is not None else None,
@@ -137,11 +185,12 @@ def _participants(task: Followed, rewards: Rewards | None) -> list[Plain]:
 
 
 def _fate(line: Timeline, seat: Position | None) -> str:
-    """away: not on the roster; absent: did not commit; dropped: committed, and not among the survivors."""
+    """away: not on the roster; absent: did not commit; dropped: committed, and not among the survivors. awaited: might
+    have committed still when the attempt was last heard of."""
     if seat is None:
         return "away"
     if seat not in line.round.commitments:
-        return "awaited" if line.moments.keys() == {RoundOpened.__name__} else "absent"
+        return "absent" if line.has(CommitClosed, AttemptAborted) else "awaited"
     if line.round.freeze is None:
         return "committed"
     return "survived" if seat in line.round.survivors else "dropped"

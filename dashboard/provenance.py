@@ -1,6 +1,13 @@
-"""Where a model comes from: the walk from its root back to the first, one finished round a step."""
+"""Where a model comes from: the walk from its root back to the first, one proposal a step.
+
+Every proposal names the one before it, so the walk follows the models that a round was really built on, whether they
+are final, await finality, or fell since.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from foedus.dashboard.follower import Followed
 from foedus.dashboard.plain import Plain, hexed, place, seats
@@ -9,54 +16,80 @@ from foedus.dashboard.timeline import Outcome, Timeline
 from foedus.dashboard.verifier import Verification
 from foedus.protocol.events import TaskCreated
 from foedus.protocol.ids import Hash32
+from foedus.protocol.round import Proposal
 from foedus.protocol.terms import Terms
+
+STANDING = (Outcome.FINALIZED, Outcome.PENDING)
+PROPOSED = "proposed"
+"""The word for a proposal that awaits a quorum."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A proposal of an attempt, and what became of it: an outcome's word or a fate's."""
+
+    line: Timeline
+    proposal: Proposal
+    outcome: str
+
+    @property
+    def number(self) -> int:
+        return self.line.round.number
 
 
 def provenance(task: Followed, root: Hash32, terms: Terms | None, audits: Verification) -> list[Plain] | None:
-    """The steps from the model with this root back to the sponsor's; None where the task has no such model.
+    """The steps from the model with this root back to the sponsor's; None where nobody proposed such a model.
 
-    Each step's `base_root` is the next one's `model_root`; the last step is the model that the task began with. Of two
-    rounds that made the same model the earlier is told.
+    Each step's `base_root` is the next one's `model_root`; the last step is the model that the task began with. Of the
+    proposals that made the same model, one that stands is told before one that fell, and the earlier before the later.
     """
-    made: dict[int, Timeline] = {}
-    for line in reversed(task.timelines):
-        if line.outcome is Outcome.FINALIZED and line.round.proposal is not None:
-            made[line.round.number] = line
-    number = next((n for n in sorted(made) if _made(made[n]) == root), None)
+    links = list(_links(task))
     first = _first(task, terms)
-    if number is None:
+    made = [link for link in links if link.proposal.aggregate.model_root == root]
+    if not made:
         return [first] if first["model_root"] == hexed(root) else None
-    return [*(_step(made[n], audits) for n in range(number, 0, -1) if n in made), first]
+    named = {(link.number, link.proposal.digest): link for link in links}
+    at: _Link | None = min(made, key=lambda link: (link.outcome not in STANDING, link.number))
+    steps = []
+    while at is not None:
+        steps.append(_step(at, audits))
+        at = named.get((at.number - 1, at.proposal.before))
+    return [*steps, first]
 
 
 def model_roots(task: Followed) -> list[Plain]:
-    """Every model of the task, the newest first; number 0 is the one it began with."""
+    """Every model that stands, the newest first; number 0 is the one that the task began with."""
     rows = [
-        {"number": line.round.number, "model_root": hexed(_made(line))}
-        for line in task.timelines
-        if line.outcome is Outcome.FINALIZED and line.round.proposal is not None
+        {"number": link.number, "model_root": hexed(link.proposal.aggregate.model_root), "outcome": link.outcome}
+        for link in _links(task)
+        if link.outcome in STANDING
     ]
-    return [*reversed(rows), {"number": 0, "model_root": hexed(_root_of_first(task))}]
+    return [*reversed(rows), {"number": 0, "model_root": hexed(_root_of_first(task)), "outcome": None}]
 
 
-def _made(line: Timeline) -> Hash32:
-    assert line.round.proposal is not None
-    return line.round.proposal.aggregate.model_root
+def _links(task: Followed) -> Iterator[_Link]:
+    """Every proposal that was ever made, in order of openings."""
+    for line in task.timelines:
+        for fallen in line.fallen:
+            yield _Link(line, fallen.proposal, fallen.fate.value)
+        if line.round.proposal is not None and line.outcome is not Outcome.ROLLED_BACK:
+            yield _Link(line, line.round.proposal, PROPOSED if line.outcome is Outcome.RUNNING else line.outcome.value)
 
 
-def _step(line: Timeline, audits: Verification) -> Plain:
-    round_ = line.round
-    assert round_.proposal is not None
+def _step(link: _Link, audits: Verification) -> Plain:
+    line, round_ = link.line, link.line.round
+    final = link.outcome == Outcome.FINALIZED
     return {
         "number": round_.number,
-        "model_root": hexed(round_.proposal.aggregate.model_root),
+        "outcome": link.outcome,
+        "model_root": hexed(link.proposal.aggregate.model_root),
         "base_root": hexed(round_.base_root),
         "attempt": round_.attempt,
-        "aggregator": round_.proposal.aggregator,
+        "aggregator": link.proposal.aggregator,
         "survivors": seats(round_, round_.survivors),
-        "attesters": seats(round_, round_.attesters),
-        "finalized": place(line.finalized),
-        "status": status_of(audits.of(line)),
+        "attesters": seats(round_, round_.attesters) if final else [],
+        "finalized": place(line.finalized) if final else None,
+        "status": status_of(audits.of(line) if final else None),
     }
 
 
@@ -71,6 +104,7 @@ def _first(task: Followed, terms: Terms | None) -> Plain:
     root = hexed(_root_of_first(task))
     return {
         "number": 0,
+        "outcome": None,
         "model_root": root,
         "base_root": None,
         "sponsor": task.state.sponsor,

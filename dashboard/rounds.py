@@ -2,59 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
+
 from foedus.aggregator.report import Finding, Mismatch, RoundReport, Status
+from foedus.dashboard.follower import Followed
 from foedus.dashboard.plain import Plain, account, hexed, place, seats, wei
-from foedus.dashboard.timeline import Outcome, Timeline
+from foedus.dashboard.stakes import Slash
+from foedus.dashboard.timeline import Fallen, Outcome, Timeline
+from foedus.protocol import events as ev
 from foedus.protocol.cids import block_cid
-from foedus.protocol.events import (
-    AggregateProposed,
-    CommitClosed,
-    LogPoint,
-    Phase,
-    RoundFinalized,
-    RoundOpened,
-    SurvivorsFrozen,
-)
+from foedus.protocol.duties import settles_at
+from foedus.protocol.events import Phase
+from foedus.protocol.ids import Hash32
 from foedus.protocol.round import Proposal
 
-SPANS = (
-    (Phase.COMMIT, RoundOpened, CommitClosed),
-    (Phase.FREEZE, CommitClosed, SurvivorsFrozen),
-    (Phase.AGGREGATE, SurvivorsFrozen, AggregateProposed),
-    (Phase.ATTEST, AggregateProposed, RoundFinalized),
-)
-"""Each phase of a round, and the events that begin and end it."""
+BEGINS = {
+    ev.RoundOpened.__name__: Phase.COMMIT,
+    ev.CommitClosed.__name__: Phase.FREEZE,
+    ev.SurvivorsFrozen.__name__: Phase.AGGREGATE,
+    ev.AggregateProposed.__name__: Phase.ATTEST,
+    ev.ProposalDropped.__name__: Phase.AGGREGATE,
+    ev.ProposalRefuted.__name__: Phase.AGGREGATE,
+    ev.TaskPaused.__name__: Phase.PAUSED,
+}
+"""The phase of an attempt that begins with an event. A pending proposal is attested, or refuted, while others run."""
 
 UNVERIFIED = "unverified"
 """The status of what was not audited here."""
 
 
-def round_summary(line: Timeline, report: RoundReport | None) -> Plain:
-    """A round in a row of the task's page."""
-    round_ = line.round
+def round_summary(line: Timeline, report: RoundReport | None, task: Followed) -> Plain:
+    """A round in a row of the task's page. settles_at: when the window of a pending proposal has passed, in seconds of
+    block time; a pause that lasts comes on top."""
+    round_, pending = line.round, line.outcome is Outcome.PENDING
     return {
         "round": round_.number,
         "attempt": round_.attempt,
+        "opening": round_.opening,
         "outcome": line.outcome.value,
         "reason": line.reason or None,
+        "resumed": round_.resumed,
+        "fell_with": line.fell_with,
+        "settles_at": settles_at(task.state, round_.proposal) if pending and round_.proposal is not None else None,
         "eligible": len(round_.roster),
         "committed": len(round_.commitments),
         "survivors": len(round_.survivors) if round_.freeze is not None else None,
         "aggregator": round_.proposal.aggregator if round_.proposal is not None else None,
         "attesters": len(round_.attesters),
+        "fallen": len(line.fallen),
         "model_root": _model(line),
-        "moments": {name: place(point) for name, point in line.moments.items()},
+        "moments": [{"event": moment.event, **(place(moment.point) or {})} for moment in line.moments],
         "seconds": _seconds(line),
         "status": status_of(report),
         "metrics": dict(report.metrics) if report is not None else {},
     }
 
 
-def round_detail(line: Timeline, report: RoundReport | None) -> Plain:
+def round_detail(line: Timeline, report: RoundReport | None, task: Followed) -> Plain:
     """Everything the chain says of one attempt, and what the audit found."""
     round_, verdicts = line.round, report.participants if report is not None else {}
     frozen, proposal = round_.freeze, round_.proposal
-    return round_summary(line, report) | {
+    convictions = {slash.refuted: slash for slash in task.slashes if slash.refuted is not None}
+    return round_summary(line, report, task) | {
         "base_root": hexed(round_.base_root),
         "epoch": round_.epoch,
         "threshold": round_.threshold,
@@ -78,7 +88,7 @@ def round_detail(line: Timeline, report: RoundReport | None) -> Plain:
         ],
         "absent": seats(round_, round_.roster.keys() - round_.commitments.keys()),
         "proposal": _proposal(proposal) if proposal is not None else None,
-        "dropped": [{"aggregator": dropped.aggregator, "next_rank": dropped.next_rank} for dropped in line.dropped],
+        "fallen": [_fallen(fallen, convictions) for fallen in line.fallen],
         "audit": audit_of(report) if report is not None else None,
     }
 
@@ -113,28 +123,46 @@ def _name(status: Status | None) -> str:
 
 
 def _model(line: Timeline) -> str | None:
-    final = line.outcome is Outcome.FINALIZED and line.round.proposal is not None
-    return hexed(line.round.proposal.aggregate.model_root) if final and line.round.proposal is not None else None
+    """The root of the model that the round made, where that stands."""
+    stands = line.outcome in (Outcome.FINALIZED, Outcome.PENDING)
+    return hexed(line.round.proposal.aggregate.model_root) if stands and line.round.proposal is not None else None
 
 
 def _seconds(line: Timeline) -> dict[str, int]:
-    """How long each phase lasted that came to its end, by block time."""
-
-    def at(event: type) -> LogPoint | None:
-        return line.moments.get(event.__name__)
-
-    found = {}
-    for phase, first, last in SPANS:
-        begun, ended = at(first), at(last)
-        if begun is not None and ended is not None:
-            found[phase.name] = max(0, ended.timestamp - begun.timestamp)
+    """How long each phase lasted, by block time, up to the attempt's last event."""
+    found: dict[str, int] = {}
+    before = phase = Phase.COMMIT
+    for moment, following in pairwise(line.moments):
+        if moment.event == ev.TaskPaused.__name__:
+            before = phase
+        phase = BEGINS.get(moment.event, before)
+        lasted = max(0, following.point.timestamp - moment.point.timestamp)
+        found[phase.name] = found.get(phase.name, 0) + lasted
     return found
+
+
+def _fallen(fallen: Fallen, convictions: Mapping[Hash32, Slash]) -> Plain:
+    """A proposal that fell: why, and by whose challenge where its aggregator was slashed for it."""
+    proposal, slash = fallen.proposal, convictions.get(fallen.proposal.digest)
+    return {
+        "aggregator": proposal.aggregator,
+        "rank": proposal.rank,
+        "name": hexed(proposal.digest),
+        "model_root": hexed(proposal.aggregate.model_root),
+        "fate": fallen.fate.value,
+        "at": place(fallen.point),
+        "fault": slash.event.fault.name if slash is not None else None,
+        "slashed": wei(slash.event.amount) if slash is not None else None,
+        "challenger": slash.event.challenger if slash is not None else None,
+    }
 
 
 def _proposal(proposal: Proposal) -> Plain:
     made = proposal.aggregate
     roots = ("sum_root", "unmask_root", "state_root", "model_root", "payout_root")
     return {
+        "name": hexed(proposal.digest),
+        "before": hexed(proposal.before),
         "aggregator": proposal.aggregator,
         "position": proposal.position,
         "rank": proposal.rank,

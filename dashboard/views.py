@@ -33,7 +33,7 @@ class Views:
         """A task in short, and the attempts at one of its rounds, the newest first."""
         task = self._watched(address)
         audits = self.service.verifier.of(task.state.address)
-        details = [round_detail(line, audits.of(line)) for line in attempts_at(task, number)]
+        details = [round_detail(line, audits.of(line), task) for line in attempts_at(task, number)]
         return task_summary(self.service, task), details
 
     def model(self, address: str, root: str) -> tuple[Plain, list[Plain]]:

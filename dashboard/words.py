@@ -1,4 +1,4 @@
-"""How values read on a page: ether, short hashes, times, durations, and a face for every account."""
+"""How values read on a page: money, short hashes, times, durations, and a face for every account."""
 
 from __future__ import annotations
 
@@ -21,6 +21,18 @@ def ether(amount: str | None) -> str:
         shown = exact.quantize(Decimal("0.000001"), rounding="ROUND_DOWN")
     text = f"{shown:f}".rstrip("0").rstrip(".")
     return f"{text} ETH" if shown or not exact else "< 0.000001 ETH"
+
+
+def money(amount: str | None, token: str | None) -> str:
+    """Ether, or whole units of a token: nobody vouches for a token's name or for where its decimal point is."""
+    if token is None or amount is None:
+        return ether(amount)
+    return f"{int(amount):,} {'unit' if amount == '1' else 'units'}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def share(basis_points: int) -> str:
+    """Basis points as per cent."""
+    return f"{basis_points / 100:g} %"
 
 
 def short(text: str | None) -> str:

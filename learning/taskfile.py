@@ -14,12 +14,15 @@ from typing import Any, get_args
 from foedus.learning.errors import TaskFileError
 from foedus.learning.schema import Table, amount, choice, flag, names, number, read_toml, refuse_unknown, text, whole
 from foedus.learning.settings import BadSetting, TrainSettings
-from foedus.protocol.fixedpoint import SUM_BOUND
+from foedus.protocol.fixedpoint import SUM_BOUND, Grid
 from foedus.protocol.ids import Wei
 from foedus.protocol.terms import (
+    BETA_ONE,
+    DEMAND_SPANS,
     LEARNING_RATE_ONE,
     MAX_PARTICIPANTS,
     SAFE_G_MIN,
+    Finality,
     Grouping,
     InvalidTerms,
     Mode,
@@ -37,9 +40,15 @@ WINDOWS = {
     "freeze_seconds": 300,
     "rank_seconds": 120,
     "stall_seconds": 3600,
-    "attest_seconds": 300,
+    "answer_seconds": 600,
 }
 """Default windows, in seconds of block time."""
+
+ATTEST_SECONDS = {Finality.FAST: 300, Finality.OPTIMISTIC: 6 * 3600}
+AHEAD = 8
+UNBOND_SECONDS = 7 * 24 * 3600
+CHALLENGER_SHARE = 50
+"""Percent of a slash."""
 
 DEFAULT_METRICS = ("train_loss", "accuracy")
 _NO_DIGEST = "0" * 64
@@ -80,15 +89,13 @@ def load_task_file(path: Path) -> TaskFile:
     fields: dict[str, Any] = {
         "name": task.get("name", text(), required=True),
         "seed": task.get("seed", whole(0, 2**63 - 1), 0),
-        "params": _params(tables["rounds"], tables["privacy"], tables["reward"]),
+        "params": _params(tables["task"], tables["rounds"], tables["privacy"], tables["reward"]),
     }
     metrics = task.get("metrics", names, DEFAULT_METRICS)
     fields |= _update(tables["update"], fields["params"].max_participants)
     fields |= _privacy(tables["privacy"], fields["params"])
     fields |= _reward(tables["reward"])
-    fields["rule"] = tables["rule"].get("name", choice(get_args(RuleName)), "fedavg")
-    server_lr = tables["rule"].get("server_lr", number(0, 256, above=True), 1.0)
-    fields["server_lr"] = max(1, round(server_lr * LEARNING_RATE_ONE))
+    fields |= _rule(tables["rule"], fields)
     fields["config"] = _train(tables["train"], path) | data.rest("data.")
     for table in tables.values():
         table.done()
@@ -100,7 +107,7 @@ def load_task_file(path: Path) -> TaskFile:
     return TaskFile(path, app, path.parent / data_path if data_path is not None else None, metrics, draft)
 
 
-def _params(rounds: Table, privacy: Table, reward: Table) -> Params:
+def _params(task: Table, rounds: Table, privacy: Table, reward: Table) -> Params:
     most = rounds.get("max_participants", whole(2, MAX_PARTICIPANTS), required=True)
     fewest = rounds.get("min_participants", whole(2, most), min(most, max(2, -(-2 * most // 3))))
     total = rounds.get("rounds", whole(1, 2**16 - 1), required=True)
@@ -113,9 +120,46 @@ def _params(rounds: Table, privacy: Table, reward: Table) -> Params:
         min_survivors=rounds.get("min_survivors", whole(2, most), usual),
         epoch_rounds=_epoch_rounds(rounds, privacy, total),
         max_attempts=rounds.get("max_attempts", whole(1, 2**16 - 1), 5),
-        stake=Wei(reward.get("stake", amount, 0)),
-        **{name: rounds.get(name, whole(1, 2**32 - 1), usual) for name, usual in WINDOWS.items()},
+        open=task.get("open", flag, True),
+        **_finality(rounds, reward),
     )
+
+
+def _finality(rounds: Table, reward: Table) -> dict[str, Any]:
+    """When a proposal is final, and what is at stake until then."""
+    names = {finality.name.lower(): finality for finality in Finality}
+    finality = names[rounds.get("finality", choice(tuple(names)), "fast")]
+    windows = {name: rounds.get(name, whole(1, 2**32 - 1), usual) for name, usual in WINDOWS.items()}
+    windows["attest_seconds"] = rounds.get("attest_seconds", whole(1, 2**32 - 1), ATTEST_SECONDS[finality])
+    longest = windows["attest_seconds"] + DEMAND_SPANS * windows["answer_seconds"]
+    stake = reward.get("stake", amount, 0)
+    if finality is Finality.FAST and rounds.get("ahead", whole(0, 32), 0):
+        raise rounds.refuse("ahead", 'rounds run ahead only of finality = "optimistic": remove it, or set that')
+    return {
+        **windows,
+        "finality": finality,
+        "ahead": rounds.get("ahead", whole(1, 32), AHEAD) if finality is Finality.OPTIMISTIC else 0,
+        "stake": Wei(stake),
+        "bond": Wei(reward.get("bond", amount, stake)),
+        "unbond_seconds": reward.get("unbond_seconds", whole(longest, 2**29), max(UNBOND_SECONDS, longest)),
+        "challenger_share": round(reward.get("challenger_share", number(0, 90), CHALLENGER_SHARE) * 100),
+    }
+
+
+def _rule(table: Table, update: dict[str, Any]) -> dict[str, Any]:
+    """The server's rule: decays are fractions of 1, `tau` is in the model's own units."""
+    name = table.get("name", choice(get_args(RuleName)), "fedavg")
+    server_lr = table.get("server_lr", number(0, 256, above=True), 1.0)
+    given: dict[str, Any] = {"rule": name, "server_lr": max(1, round(server_lr * LEARNING_RATE_ONE))}
+    for key in ("beta1", "beta2"):
+        decay = table.get(key, number(0, 1))
+        if decay is not None:
+            given[key] = min(BETA_ONE - 1, round(decay * BETA_ONE))
+    tau = table.get("tau", number(0, 1024, above=True))
+    if tau is not None:
+        bits = Grid(update["update_bits"], update["max_value"], update["max_weight"], 0.0).state_bits
+        given["tau"] = min(2**31 - 1, max(1, round(tau * 2.0**bits)))
+    return given
 
 
 def _epoch_rounds(rounds: Table, privacy: Table, total: int) -> int:

@@ -7,9 +7,11 @@ import structlog
 from foedus.aggregator.aggregate import ProposalManifest
 from foedus.aggregator.bundle import parse_envelope
 from foedus.aggregator.layout import ENVELOPE_LIMIT
+from foedus.aggregator.rules import rule_of
 from foedus.aggregator.unmasked import unmask_limit
 from foedus.network.cid import cid_of_block_digest
 from foedus.node.bench import MANIFEST_LIMIT, Bench
+from foedus.protocol.chunks import CHUNK_LANES
 from foedus.protocol.ids import Cid
 from foedus.protocol.round import Round
 
@@ -35,4 +37,7 @@ async def archive_round(bench: Bench, round_: Round) -> None:
         made = ProposalManifest.from_bytes(await bench.store.get(hints, MANIFEST_LIMIT))
         await keep(made.model, 4 * bench.manifest.model_lanes)
         await keep(made.unmask, unmask_limit(layout))
+        await keep(made.tops, 32 * bench.manifest.update_lanes // CHUNK_LANES)
+        if made.state is not None:
+            await keep(made.state, 4 * bench.manifest.model_lanes * rule_of(bench.terms).state_lanes)
     log.info("round archived", task=bench.task, round=round_.number)

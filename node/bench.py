@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from foedus.aggregator.aggregate import ProposalManifest
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
+from foedus.aggregator.rules import initial_state, rule_of
 from foedus.contracts.calls import Call
 from foedus.contracts.errors import NonceTaken, Reverted
 from foedus.contracts.ledger import Ledger
@@ -37,7 +38,8 @@ from foedus.node.words import Noticeboard
 from foedus.protocol.chunks import lanes_from_bytes, vector_root
 from foedus.protocol.commitments import Context
 from foedus.protocol.fixedpoint import signed
-from foedus.protocol.ids import Address, Cid, Hash32, Opening, PeerId, Position
+from foedus.protocol.ids import ZERO32, Address, Cid, Hash32, Opening, PeerId, Position
+from foedus.protocol.law import Law
 from foedus.protocol.manifest import MAX_LANES, Manifest
 from foedus.protocol.ports import BlobStore
 from foedus.protocol.round import Participant, Round
@@ -87,6 +89,8 @@ async def load_terms(store: BlobStore, task: Task) -> tuple[Terms, Manifest]:
     manifest = Manifest.from_bytes(
         await store.get(cid_of_block_digest(Hash32(bytes.fromhex(terms.manifest))), MANIFEST_LIMIT)
     )
+    if Law.of(terms, manifest).digest != task.law:
+        raise WrongTerms(task.address, "law")
     return terms, manifest
 
 
@@ -98,7 +102,7 @@ async def load_model(
     Raises WrongModel where the stored bytes are not what the chain says, BlobMissing where nobody has them.
     """
     cid, expected = Cid(terms.model_cid), Hash32(bytes.fromhex(terms.model))
-    for done in task.finished:
+    for done in (*task.finished, *task.pending):
         if root is not None and done.proposal is not None and done.proposal.aggregate.model_root == root:
             block = cid_of_block_digest(done.proposal.aggregate.manifest)
             cid, expected = ProposalManifest.from_bytes(await store.get(block, MANIFEST_LIMIT)).model, root
@@ -111,9 +115,33 @@ async def load_model(
     return signed(lanes_from_bytes(blob, manifest.model_lanes))
 
 
+async def load_state(store: BlobStore, task: Task, terms: Terms, manifest: Manifest, root: Hash32) -> NDArray[np.int32]:
+    """The server's state by its root, all zero for that of 32 zero bytes: int32, shape (model_lanes * state_lanes,).
+
+    Raises WrongModel where the stored bytes are not what the chain says, BlobMissing where nobody has them.
+    """
+    rule = rule_of(terms)
+    if root == ZERO32:
+        return initial_state(rule, manifest.model_lanes)
+    lanes = manifest.model_lanes * rule.state_lanes
+    for done in (*task.finished, *task.pending):
+        if done.proposal is not None and done.proposal.aggregate.state_root == root:
+            block = cid_of_block_digest(done.proposal.aggregate.manifest)
+            cid = ProposalManifest.from_bytes(await store.get(block, MANIFEST_LIMIT)).state
+            if cid is None:
+                continue
+            blob = await store.get(cid, 4 * lanes)
+            found = vector_root(blob)
+            if found != root:
+                raise WrongModel(cid, found, root)
+            return signed(lanes_from_bytes(blob, lanes))
+    raise NodeError(f"{root.hex()} is no state of {task.address}")
+
+
 @dataclass(slots=True)
 class Bench:
-    """One task's tools. `latest` is the task as the chain has it now; what performers are handed is as it was."""
+    """One task's tools. `latest` is the task as the chain has it now; what performers are handed is as it was.
+    `refused`: the proposals that this node found wrong."""
 
     ledger: Ledger
     host: Host
@@ -129,8 +157,8 @@ class Bench:
     enrolment: Enrolment
     terms: Terms
     manifest: Manifest
-    guard: JournalGuard
     latest: Callable[[], Task | None] = field(default=lambda: None)
+    refused: set[Hash32] = field(default_factory=set)
     _client: asyncio.Task[Client] | None = field(default=None)
 
     @property
@@ -141,6 +169,11 @@ class Bench:
     def domain(self) -> SigningDomain:
         """Where this task's signed words count."""
         return SigningDomain(self.ledger.deployment.chain_id, self.task)
+
+    def guard(self, round_: Round) -> JournalGuard:
+        """What binds this node in a round, before it reveals anything."""
+        task = self.latest()
+        return JournalGuard(self.journal, round_.seed, task.convicted if task is not None else frozenset())
 
     def position(self, round_: Round) -> Position:
         """My position in the round. Raises NodeError where I have none."""
@@ -199,6 +232,10 @@ class Bench:
     async def model(self, task: Task, root: Hash32) -> NDArray[np.int32]:
         """A model by its root: int32, shape (manifest.model_lanes,). Raises WrongModel, BlobMissing."""
         return await load_model(self.store, task, self.terms, self.manifest, root)
+
+    async def state(self, task: Task, root: Hash32) -> NDArray[np.int32]:
+        """The server's state by its root, see `load_state`."""
+        return await load_state(self.store, task, self.terms, self.manifest, root)
 
     async def send(self, label: str, call: Call) -> Receipt:
         """Sign, write down, send and await a transaction; under a label sent before, the same bytes go out again.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from foedus.contracts.ledger import Ledger
 from foedus.node.errors import UnknownTask
 from foedus.protocol.events import Logged, LogPoint, TaskCreated
+from foedus.protocol.fold import fold
 from foedus.protocol.ids import Address
-from foedus.protocol.task import Task, fold
+from foedus.protocol.task import Task
 
 
 async def find_task(ledger: Ledger, task: str) -> tuple[LogPoint, TaskCreated]:

@@ -28,13 +28,13 @@ from foedus.node.bench import Bench, keep_terms, load_terms
 from foedus.node.chain import find_task, treasury_of
 from foedus.node.config import Config
 from foedus.node.follower import Follower
-from foedus.node.guard import JournalGuard
 from foedus.node.hints import Hints
 from foedus.node.home import Home
 from foedus.node.journal import Enrolment, Journal
 from foedus.node.peers import PeerBook
 from foedus.node.reveals import RevealServer
 from foedus.node.runner import TaskRunner
+from foedus.node.watching import Watchman
 from foedus.node.words import Noticeboard
 from foedus.protocol.ids import Address, Timestamp
 from foedus.protocol.ports import BlobMissing
@@ -64,12 +64,14 @@ class Daemon:
     peers: PeerBook
     treasury: Address
     runners: dict[Address, TaskRunner]
+    watchman: Watchman | None = None
     waiting: str = ""
     failure: HostStopped | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Everything a node does, until `stop`."""
-        await self._announce()
+        if self.watchman is None:
+            await self._announce()
         async with asyncio.TaskGroup() as group:
             loops = [
                 group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh, asyncio.sleep)),
@@ -82,6 +84,8 @@ class Daemon:
             for loop in loops:
                 loop.cancel()
         await asyncio.gather(*(runner.drain(DRAIN_SECONDS) for runner in self.runners.values()))
+        if self.watchman is not None:
+            self.watchman.close()
         self.board.close()
         self.peers.close()
 
@@ -123,6 +127,10 @@ class Daemon:
             await pause_for(pause)
 
     async def _look(self) -> None:
+        if self.watchman is not None:
+            await self.watchman.tick()
+            self._write_status()
+            return
         enrolled = {enrolment.task: enrolment for enrolment in self.journal.enrolments()}
         for task in [task for task, runner in self.runners.items() if enrolled.get(task) != runner.enrolment]:
             await self.runners.pop(task).drain(0)
@@ -162,7 +170,6 @@ class Daemon:
             enrolment=enrolment,
             terms=terms,
             manifest=manifest,
-            guard=JournalGuard(self.journal),
         )
         follower = Follower(self.ledger, enrolment.task, point.block, self.config.confirmations)
         self.runners[enrolment.task] = TaskRunner(bench, follower)
@@ -205,8 +212,13 @@ async def connect_patiently(
     return None
 
 
-async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asyncio.Event) -> None:
-    """Open everything in order, run, and close it in reverse. Raises HomeInUse where another daemon runs here."""
+async def run_daemon(
+    home: Home, config: Config, signer: LocalAccount, stop: asyncio.Event, *, watch_only: bool = False
+) -> None:
+    """Open everything in order, run, and close it in reverse. Raises HomeInUse where another daemon runs here.
+
+    watch_only: judge every task's proposals, and take part in none.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(home.locked())
         deployment = Deployment.load(home.deployment)
@@ -229,20 +241,23 @@ async def run_daemon(home: Home, config: Config, signer: LocalAccount, stop: asy
             stack.push_async_callback(nearby.stop)
         hints = Hints(host, network)
         await hints.start()
+        store, peers = NetworkStore(host, local), PeerBook(host, ledger, Address(signer.address))
+        treasury = await treasury_of(ledger)
         daemon = Daemon(
             home=home,
             config=config,
             signer=signer,
             ledger=ledger,
             host=host,
-            store=NetworkStore(host, local),
+            store=store,
             journal=journal,
             board=Noticeboard(host),
             reveals=RevealServer(host),
             hints=hints,
-            peers=PeerBook(host, ledger, Address(signer.address)),
-            treasury=await treasury_of(ledger),
+            peers=peers,
+            treasury=treasury,
             runners={},
+            watchman=Watchman(ledger, store, peers, treasury, config.confirmations) if watch_only else None,
         )
         log.info("node started", account=signer.address, peer=host.peer_id, home=str(home.root))
         await daemon.run(stop)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from foedus.contracts.ledger import Head, Ledger
 from foedus.protocol.events import Logged
+from foedus.protocol.fold import apply, fold
 from foedus.protocol.ids import Address, Hash32
-from foedus.protocol.task import ImpossibleEvent, Task, apply, fold
+from foedus.protocol.task import ImpossibleEvent, Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,17 @@ from nacl.secret import SecretBox
 from foedus.node.errors import NodeError
 from foedus.protocol.ids import Address, Attempt, Hash32, Opening, RoundNumber
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE enrolment (task TEXT PRIMARY KEY, app TEXT NOT NULL, app_digest TEXT NOT NULL, data TEXT NOT NULL,
     partition INTEGER NOT NULL, partitions INTEGER NOT NULL, salt BLOB NOT NULL);
 CREATE TABLE round_key (task TEXT, opening INTEGER, sealed BLOB NOT NULL, PRIMARY KEY (task, opening));
-CREATE TABLE masking (task TEXT, round INTEGER, attempt INTEGER, sealed BLOB NOT NULL, words BLOB NOT NULL,
-    PRIMARY KEY (task, round, attempt));
-CREATE TABLE signed_word (task TEXT, round INTEGER, attempt INTEGER, kind TEXT, content BLOB NOT NULL,
-    signature BLOB NOT NULL, PRIMARY KEY (task, round, attempt, kind));
-CREATE TABLE unmask_guard (task TEXT, round INTEGER, attempt INTEGER NOT NULL, survivors BLOB NOT NULL,
-    PRIMARY KEY (task, round));
+CREATE TABLE masking (task TEXT, opening INTEGER, sealed BLOB NOT NULL, words BLOB NOT NULL,
+    PRIMARY KEY (task, opening));
+CREATE TABLE signed_word (task TEXT, opening INTEGER, kind TEXT, content BLOB NOT NULL, signature BLOB NOT NULL,
+    PRIMARY KEY (task, opening, kind));
+CREATE TABLE unmask_guard (task TEXT, round INTEGER, base BLOB, attempt INTEGER NOT NULL, survivors BLOB NOT NULL,
+    PRIMARY KEY (task, round, base));
 CREATE TABLE sent (task TEXT, label TEXT, raw BLOB NOT NULL, hash BLOB NOT NULL, nonce INTEGER NOT NULL,
     PRIMARY KEY (task, label));
 """
@@ -134,46 +134,59 @@ class Journal:
         row = self._db.execute("SELECT sealed FROM round_key WHERE task=? AND opening=?", (task, opening)).fetchone()
         return self._open(row[0]) if row else None
 
-    def keep_masking(self, task: Address, round_: RoundNumber, attempt: Attempt, masking: Masking) -> None:
+    def keep_masking(self, task: Address, opening: Opening, masking: Masking) -> None:
         """Store the secrets of one masking before anything masked with them leaves the node."""
-        row = (task, round_, attempt, self._box.encrypt(masking.secrets), masking.words)
-        self._db.execute("INSERT OR REPLACE INTO masking VALUES (?,?,?,?,?)", row)
+        row = (task, opening, self._box.encrypt(masking.secrets), masking.words)
+        self._db.execute("INSERT OR REPLACE INTO masking VALUES (?,?,?,?)", row)
 
-    def masking(self, task: Address, round_: RoundNumber, attempt: Attempt) -> Masking | None:
-        query = "SELECT sealed, words FROM masking WHERE task=? AND round=? AND attempt=?"
-        row = self._db.execute(query, (task, round_, attempt)).fetchone()
+    def masking(self, task: Address, opening: Opening) -> Masking | None:
+        query = "SELECT sealed, words FROM masking WHERE task=? AND opening=?"
+        row = self._db.execute(query, (task, opening)).fetchone()
         return Masking(self._open(row[0]), row[1]) if row else None
 
-    def erase_before(self, task: Address, opening: Opening, epoch: int, round_: RoundNumber) -> None:
-        """Forget the keys of openings and epochs, and the maskings of rounds, below these: no later leak opens them."""
+    def erase_before(self, task: Address, opening: Opening, epoch: int) -> None:
+        """Forget the keys and maskings of openings, and the keys of epochs, below these: no later leak opens them."""
         older = "task=? AND ((opening>0 AND opening<?) OR (opening<0 AND -opening<?))"
         erased = self._db.execute(f"DELETE FROM round_key WHERE {older}", (task, opening, epoch)).rowcount
-        erased += self._db.execute("DELETE FROM masking WHERE task=? AND round<?", (task, round_)).rowcount
+        erased += self._db.execute("DELETE FROM masking WHERE task=? AND opening<?", (task, opening)).rowcount
         if erased:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def sign_once(
-        self, task: Address, round_: RoundNumber, attempt: Attempt, kind: str, content: bytes, signature: bytes
-    ) -> bool:
+    def sign_once(self, task: Address, opening: Opening, kind: str, content: bytes, signature: bytes) -> bool:
         """Record a signed word; False where another content was signed before, which must then never be sent."""
-        row = (task, round_, attempt, kind, content, signature)
-        self._db.execute("INSERT OR IGNORE INTO signed_word VALUES (?,?,?,?,?,?)", row)
-        kept = self.signed(task, round_, attempt, kind)
+        row = (task, opening, kind, content, signature)
+        self._db.execute("INSERT OR IGNORE INTO signed_word VALUES (?,?,?,?,?)", row)
+        kept = self.signed(task, opening, kind)
         return kept is not None and kept[0] == content
 
-    def signed(self, task: Address, round_: RoundNumber, attempt: Attempt, kind: str) -> tuple[bytes, bytes] | None:
+    def signed(self, task: Address, opening: Opening, kind: str) -> tuple[bytes, bytes] | None:
         """(content, signature) of the word signed, if any."""
-        query = "SELECT content, signature FROM signed_word WHERE task=? AND round=? AND attempt=? AND kind=?"
-        row = self._db.execute(query, (task, round_, attempt, kind)).fetchone()
+        query = "SELECT content, signature FROM signed_word WHERE task=? AND opening=? AND kind=?"
+        row = self._db.execute(query, (task, opening, kind)).fetchone()
         return (row[0], row[1]) if row else None
 
-    def bind(self, task: Address, round_: RoundNumber, attempt: Attempt, survivors: bytes) -> tuple[int, bytes]:
-        """Bind a round to one survivor set unless it is bound; answers the (attempt, survivors) that count."""
-        row = (task, round_, attempt, survivors)
+    def bound(self, task: Address, round_: RoundNumber, base: Hash32) -> bytes | None:
+        """What a round on a base model is bound to, if anything: the epoch's seed and the survivors' bitmap."""
+        query = "SELECT survivors FROM unmask_guard WHERE task=? AND round=? AND base=?"
+        row = self._db.execute(query, (task, round_, base)).fetchone()
+        return row[0] if row else None
+
+    def narrow(self, task: Address, round_: RoundNumber, base: Hash32, attempt: Attempt, survivors: bytes) -> None:
+        """Bind what is bound anew, to a part of the set."""
+        query = "UPDATE unmask_guard SET attempt=?, survivors=? WHERE task=? AND round=? AND base=?"
         with self._guarding:
-            self._db.execute("INSERT OR IGNORE INTO unmask_guard VALUES (?,?,?,?)", row)
-            query = "SELECT attempt, survivors FROM unmask_guard WHERE task=? AND round=?"
-            bound: tuple[int, bytes] = self._db.execute(query, (task, round_)).fetchone()
+            self._db.execute(query, (attempt, survivors, task, round_, base))
+
+    def bind(
+        self, task: Address, round_: RoundNumber, base: Hash32, attempt: Attempt, survivors: bytes
+    ) -> tuple[int, bytes]:
+        """Bind a round on a base model to one survivor set unless it is bound; answers the (attempt, survivors) that
+        count. A refuted proposal can bring the round back on another base."""
+        row = (task, round_, base, attempt, survivors)
+        with self._guarding:
+            self._db.execute("INSERT OR IGNORE INTO unmask_guard VALUES (?,?,?,?,?)", row)
+            query = "SELECT attempt, survivors FROM unmask_guard WHERE task=? AND round=? AND base=?"
+            bound: tuple[int, bytes] = self._db.execute(query, (task, round_, base)).fetchone()
         return bound
 
     def keep_sent(self, task: Address, label: str, sent: Sent) -> None:

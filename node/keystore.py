@@ -34,6 +34,7 @@ def add(home: Home, private_key: bytes, passphrase: str, *, light: bool = False)
     sealed: dict[str, Any] = Account.encrypt(
         private_key, passphrase, kdf="scrypt", iterations=SCRYPT_N_LIGHT if light else SCRYPT_N
     )
+    home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     home.keystore.mkdir(exist_ok=True, mode=0o700)
     write_private(path, json.dumps(sealed, indent=1).encode())
     return Address(account.address)
@@ -46,10 +47,7 @@ def new(home: Home, passphrase: str, *, light: bool = False) -> Address:
 
 def read_foreign(path: Path, passphrase: str) -> bytes:
     """The private key in somebody's v3 file, or in a file of 64 hex digits. Raises NodeError or BadPassphrase."""
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NodeError(f"{path} cannot be read: {error}") from error
+    text = _read(path)
     if text.startswith("{"):
         return _decrypt(path, text, passphrase)
     try:
@@ -69,6 +67,22 @@ def unlock(home: Home, account: str, passphrase: str) -> LocalAccount:
     path = home.keystore / f"{account or known[0]}.json"
     unlocked: LocalAccount = Account.from_key(_decrypt(path, path.read_text(encoding="utf-8"), passphrase))
     return unlocked
+
+
+def unlock_file(path: Path, passphrase: str) -> LocalAccount:
+    """The account of a Web3 Secret Storage v3 file, wherever it lies. Raises NodeError or BadPassphrase."""
+    text = _read(path)
+    if not text.startswith("{"):
+        raise NodeError(f"{path} is no Web3 Secret Storage v3 file: `foedus key import` takes a bare key")
+    unlocked: LocalAccount = Account.from_key(_decrypt(path, text, passphrase))
+    return unlocked
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NodeError(f"{path} cannot be read: {error}") from error
 
 
 def _decrypt(path: Path, text: str, passphrase: str) -> bytes:

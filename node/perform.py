@@ -15,8 +15,9 @@ from foedus.node.perform_aggregate import perform_attest, perform_propose
 from foedus.node.perform_commit import perform_commit
 from foedus.node.perform_freeze import perform_freeze
 from foedus.node.perform_unmask import perform_reveal
-from foedus.protocol.duties import Advertise, Attest, Commit, Duty, Poke, Propose, Reveal, SignSurvivors
-from foedus.protocol.ids import Opening
+from foedus.protocol.claims import claim_of
+from foedus.protocol.duties import Advertise, Attest, Commit, Duty, Poke, Propose, Reveal, Settle, SignSurvivors
+from foedus.protocol.ids import Opening, RoundNumber
 from foedus.protocol.task import Task
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,9 @@ async def _perform(bench: Bench, task: Task, inspector: Inspector | None, duty: 
             return
         case Advertise(opening):
             await _advertise(bench, opening)
+            return
+        case Settle(number):
+            await _settle(bench, task, number)
             return
     round_ = task.round
     if round_ is None or inspector is None:
@@ -63,3 +67,15 @@ async def _advertise(bench: Bench, opening: Opening) -> None:
     keys = bench.fresh_keys(opening)
     await bench.send(f"advertise/{opening}", calls.advertise(bench.task, keys.mask_key, keys.box_key))
     log.info("keys advertised", task=bench.task, opening=opening)
+
+
+async def _settle(bench: Bench, task: Task, number: RoundNumber) -> None:
+    """Make a pending round final whose window has passed, and all before it."""
+    waiting = [made for made in task.pending if made.number >= number]
+    claims = [claim_of(made) for made in waiting]
+    if not waiting or waiting[0].proposal is None:
+        return
+    proposal, later = waiting[0].proposal, [claim.digest for claim in claims[1:]]
+    call = calls.settle(bench.task, proposal.before, claims[0], later)
+    receipt = await bench.send(f"settle/{proposal.digest.hex()}/{len(later)}", call)
+    log.info("rounds settled", task=bench.task, through=number, gas=receipt.gas_used)

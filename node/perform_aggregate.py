@@ -13,8 +13,8 @@ from foedus.aggregator.unmask import Slot, seed_fits
 from foedus.aggregator.unmasked import unmask_from_bytes, unmask_limit
 from foedus.contracts import calls
 from foedus.contracts.signatures import InvalidSignature, recover_attestation, sign_attestation
-from foedus.incentives.settlement import after_round, rewards_of
-from foedus.network.cid import cid_of, cid_of_block_digest, digest_of
+from foedus.incentives.settlement import after_round, rewards_before
+from foedus.network.cid import cid_of_block_digest, digest_of
 from foedus.node.bench import MANIFEST_LIMIT, Bench
 from foedus.node.errors import NodeError
 from foedus.node.inspect import Inspector
@@ -50,17 +50,17 @@ class WrongProposal(NodeError):
 async def _compute(
     bench: Bench, task: Task, round_: Round, inspector: Inspector, seeds: Mapping[Slot, Seed]
 ) -> Outcome:
-    base = await bench.model(task, round_.base_root)
+    base, state = await bench.model(task, round_.base_root), await bench.state(task, round_.base_state)
     blobs = {position: await inspector.vector(position) for position in sorted(round_.survivors)}
     return await asyncio.to_thread(
-        aggregate, inspector.layout, bench.terms, bench.manifest, base, round_.survivors, blobs, seeds
+        aggregate, inspector.layout, bench.terms, bench.manifest, base, state, round_.survivors, blobs, seeds
     )
 
 
 def _claim(
     bench: Bench, task: Task, round_: Round, outcome: Outcome, aggregator: Address, manifest: Hash32
 ) -> Aggregate:
-    before = rewards_of(task, bench.terms, bench.treasury)
+    before = rewards_before(task, round_, bench.terms, bench.treasury)
     paid = after_round(before, round_, bench.terms, aggregator, outcome, bench.treasury)
     return Aggregate(
         sum_root=outcome.sum_root,
@@ -76,6 +76,15 @@ def _claim(
     )
 
 
+async def _store(bench: Bench, outcome: Outcome, label: str) -> ProposalManifest:
+    """Keep an outcome's blobs, and say where."""
+    model = await bench.store.put(outcome.model_blob, label)
+    unmask = await bench.store.put(outcome.unmask_blob, label)
+    state = await bench.store.put(outcome.state_blob, label) if outcome.state_blob else None
+    tops = await bench.store.put(outcome.tops_blob, label)
+    return ProposalManifest(model, unmask, tops, state, outcome.causes)
+
+
 async def perform_propose(
     bench: Bench, task: Task, round_: Round, inspector: Inspector, now: Callable[[], float]
 ) -> None:
@@ -87,14 +96,13 @@ async def perform_propose(
         raise NothingOpens(round_.number, sum(len(slots) for slots in found.missing.values()))
     outcome = await _compute(bench, task, round_, inspector, found.seeds)
     label = f"{bench.task}/{round_.number}"
-    made = ProposalManifest(
-        await bench.store.put(outcome.model_blob, label), await bench.store.put(outcome.unmask_blob, label)
-    )
+    made = await _store(bench, outcome, label)
     manifest = Hash32(digest_of(await bench.store.put(made.to_bytes(), label)))
     claim = _claim(bench, task, round_, outcome, bench.me, manifest)
-    bitmap = round_.freeze.bitmap if round_.freeze is not None else b""
-    turn_of = f"propose/{round_.number}/{round_.attempt}/{round_.aggregate_from}"  # a dropped one is made anew
-    receipt = await bench.send(turn_of, calls.propose(bench.task, claim, bitmap))
+    frozen = round_.freeze
+    survivors, signers = (frozen.bitmap, frozen.signers_bitmap) if frozen is not None else (b"", b"")
+    turn_of = f"propose/{round_.opening}/{round_.aggregate_from}"  # a dropped one is made anew
+    receipt = await bench.send(turn_of, calls.propose(bench.task, claim, survivors, signers, task.head))
     log.info("aggregate proposed", task=bench.task, round=round_.number, gas=receipt.gas_used, **outcome.metrics)
 
 
@@ -120,13 +128,10 @@ async def _verify(
         if found != due:
             raise WrongProposal(aggregator, field.name, found, due)
     await _require_all_that_open(bench, task, round_, inspector, outcome, aggregator, now)
-    expected_manifest = ProposalManifest(cid_of(outcome.model_blob), cid_of(outcome.unmask_blob))
-    if made != expected_manifest:  # seeds that nobody asked for would be in the unmask blob alone
-        raise WrongProposal(aggregator, "the manifest", made, expected_manifest)
-    label = f"{bench.task}/{round_.number}"
-    await bench.store.put(outcome.model_blob, label)
-    await bench.store.put(outcome.unmask_blob, label)
-    await bench.store.put(block, label)
+    due = await _store(bench, outcome, f"{bench.task}/{round_.number}")
+    if made != due:  # seeds that nobody asked for would be in the unmask blob alone
+        raise WrongProposal(aggregator, "the manifest", made, due)
+    await bench.store.put(block, f"{bench.task}/{round_.number}")
 
 
 async def _require_all_that_open(
@@ -167,12 +172,16 @@ async def perform_attest(
     bench: Bench, task: Task, round_: Round, proposal: Proposal, inspector: Inspector, now: Callable[[], float]
 ) -> None:
     """Verify, sign, and send the finalisation once a quorum has signed."""
-    topic = Topic(bench.task, round_.number, round_.attempt, f"attestation/{proposal.digest.hex()}")
+    topic = Topic(bench.task, round_.opening, f"attestation/{proposal.digest.hex()}")
     bench.board.open(topic, _checker(bench, round_, proposal))
     layout, me = bench.layout(round_), bench.position(round_)
-    await _verify(bench, task, round_, proposal, inspector, now)
+    try:
+        await _verify(bench, task, round_, proposal, inspector, now)
+    except WrongProposal:
+        bench.refused.add(proposal.digest)
+        raise
     signature = sign_attestation(bench.signer, bench.domain, round_.number, round_.attempt, proposal.digest)
-    bench.journal.sign_once(bench.task, round_.number, round_.attempt, topic.kind, proposal.digest, signature)
+    bench.journal.sign_once(bench.task, round_.opening, topic.kind, proposal.digest, signature)
     mine = [Word(me, proposal.digest, signature)]
     peers = bench.committee_peers(layout)
     bench.board.exchange(topic, peers, mine)
@@ -189,6 +198,5 @@ async def perform_attest(
         await asyncio.sleep(LOOK_SECONDS)
     words = leading[1][: round_.threshold]
     signatures = [(word.position, word.signature) for word in words]
-    call = calls.finalize(bench.task, proposal.aggregator, proposal.aggregate, signatures)
-    receipt = await bench.send(f"finalize/{round_.number}/{round_.attempt}/{proposal.digest.hex()}", call)
+    receipt = await bench.send(f"finalize/{proposal.digest.hex()}", calls.finalize(bench.task, signatures))
     log.info("round finalized", task=bench.task, round=round_.number, gas=receipt.gas_used)

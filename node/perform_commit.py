@@ -80,13 +80,13 @@ async def perform_commit(bench: Bench, task: Task, round_: Round) -> None:
 
 
 def _label(round_: Round) -> str:
-    return f"commit/{round_.number}/{round_.attempt}"
+    return f"commit/{round_.opening}"
 
 
 async def _written(bench: Bench, round_: Round) -> CommitWords | None:
     """What was written down before a crash, if its blobs were stored too, or its transaction signed: the chain may
     have that, and another masking would leave this node unable to open what it committed to."""
-    kept = bench.journal.masking(bench.task, round_.number, round_.attempt)
+    kept = bench.journal.masking(bench.task, round_.opening)
     if kept is None:
         return None
     words = CommitWords.from_bytes(kept.words)
@@ -124,7 +124,7 @@ async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
         envelope_cid=cid_of(envelope),
     )
     masking = Masking(made.secrets.to_bytes(), words.to_bytes())
-    bench.journal.keep_masking(bench.task, round_.number, round_.attempt, masking)
+    bench.journal.keep_masking(bench.task, round_.opening, masking)
     label = f"{bench.task}/{round_.number}"
     await bench.store.put(made.update_blob, label)
     await bench.store.put(envelope, label)

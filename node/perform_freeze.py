@@ -1,7 +1,7 @@
 """The freeze: agree with the committee on one set of survivors, sign it once, and see it onto the chain.
 
 Whoever's turn it is signs its own choice; the others sign the choice that most have signed, if it stands up to their
-own checks. A member signs one choice an attempt, ever: a second would be a provable fault.
+own checks. A member signs one choice an opening, ever: a second would be a provable fault.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from foedus.aggregator.freeze import Choice, TooFewSurvivors, acceptable, choose
 from foedus.contracts import calls
 from foedus.contracts.signatures import InvalidSignature, recover_survivors, sign_survivors
 from foedus.node.bench import Bench
+from foedus.node.guard import repeats
 from foedus.node.inspect import Inspector
 from foedus.node.words import Check, Topic, Word
 from foedus.protocol.bitmap import MalformedBitmap, from_bitmap, from_pairs, to_bitmap, to_pairs
@@ -49,7 +50,7 @@ def _checker(bench: Bench, round_: Round) -> Check:
     def check(word: Word) -> bool:
         try:
             _, bitmap, pairs = unpack(word.content, round_.domain)
-            signed = (bench.domain, round_.number, round_.attempt, bitmap, pairs)
+            signed = (bench.domain, round_, bitmap, pairs)
             signer = recover_survivors(word.signature, *signed)
         except (MalformedBitmap, InvalidSignature):
             return False
@@ -62,7 +63,7 @@ async def perform_freeze(
     bench: Bench, task: Task, round_: Round, inspector: Inspector, now: Callable[[], float]
 ) -> None:
     """Runs until the freeze was sent; it is ended from outside once the chain has moved on."""
-    topic = Topic(bench.task, round_.number, round_.attempt, "survivors")
+    topic = Topic(bench.task, round_.opening, "survivors")
     bench.board.open(topic, _checker(bench, round_))
     began, asked, me = task.deadline - task.params.freeze_seconds, now(), bench.position(round_)
     my_turn = committee_turn(round_, me)
@@ -91,30 +92,42 @@ def _mine(bench: Bench, topic: Topic, me: int) -> list[Word]:
 
 def _content(bench: Bench, round_: Round, inspector: Inspector, topic: Topic, *, leads: bool) -> bytes | None:
     """What to sign now, if anything: what was signed before, what leads, or my own choice where it is my turn."""
-    signed = bench.journal.signed(bench.task, round_.number, round_.attempt, topic.kind)
+    signed = bench.journal.signed(bench.task, round_.opening, topic.kind)
     if signed is not None:
         return signed[0]
-    disputes = inspector.disputes()
+    disputes, bound = inspector.disputes(), bench.journal.bound(bench.task, round_.number, round_.base_root)
     leading = bench.board.leading(topic, bench.seated(round_))
     if leading is not None:
-        choice, _, _ = unpack(leading[0], round_.domain)
+        choice, bitmap, _ = unpack(leading[0], round_.domain)
         refused = acceptable(inspector.layout, choice, round_.commitments.keys(), inspector.valid, disputes)
-        if not refused:
+        if not refused and _may_open(bench, round_, bound, bitmap):
             return leading[0]
         log.info("choice not signed", round=round_.number, why=sorted(f"{w.name} {p}" for w, p in refused))
     if not leads:
         return None
+    valid = inspector.valid if bound is None else inspector.valid & from_bitmap(bound[32:], round_.domain)
     try:
-        return pack(choose_survivors(inspector.layout, inspector.valid, disputes), round_.domain)
+        chosen = choose_survivors(inspector.layout, valid, disputes)
+        if _may_open(bench, round_, bound, to_bitmap(chosen.survivors, round_.domain)):
+            return pack(chosen, round_.domain)
+        log.warning("waiting for all who were opened before", round=round_.number, attempt=round_.attempt)
+        return None
     except TooFewSurvivors as error:
         log.warning("no survivors to sign", round=round_.number, attempt=round_.attempt, why=str(error))
         return None
 
 
+def _may_open(bench: Bench, round_: Round, bound: bytes | None, bitmap: bytes) -> bool:
+    """Whether these survivors may be opened beside those that were, on this base, before a proposal was refuted."""
+    task, word = bench.latest(), round_.seed + bitmap
+    convicted = task.convicted if task is not None else frozenset()
+    return bound is None or bound == word or repeats(bound, word, convicted)
+
+
 def _sign(bench: Bench, round_: Round, topic: Topic, content: bytes) -> None:
     _, bitmap, pairs = unpack(content, round_.domain)
-    signature = sign_survivors(bench.signer, bench.domain, round_.number, round_.attempt, bitmap, pairs)
-    if not bench.journal.sign_once(bench.task, round_.number, round_.attempt, topic.kind, content, signature):
+    signature = sign_survivors(bench.signer, bench.domain, round_, bitmap, pairs)
+    if not bench.journal.sign_once(bench.task, round_.opening, topic.kind, content, signature):
         return
     word = Word(bench.position(round_), content, signature)
     bench.board.exchange(topic, bench.committee_peers(bench.layout(round_)), [word])
@@ -124,5 +137,5 @@ def _sign(bench: Bench, round_: Round, topic: Topic, content: bytes) -> None:
 async def _send(bench: Bench, round_: Round, content: bytes, words: list[Word]) -> None:
     _, bitmap, pairs = unpack(content, round_.domain)
     call = calls.freeze(bench.task, bitmap, pairs, [(word.position, word.signature) for word in words])
-    receipt = await bench.send(f"freeze/{round_.number}/{round_.attempt}", call)
+    receipt = await bench.send(f"freeze/{round_.opening}", call)
     log.info("survivors frozen", round=round_.number, attempt=round_.attempt, gas=receipt.gas_used)

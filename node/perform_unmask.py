@@ -37,7 +37,7 @@ LOOK_SECONDS = 0.3
 
 
 def key_of(bench: Bench, round_: Round) -> Key:
-    return (bench.task, round_.number, round_.attempt)
+    return (bench.task, round_.opening)
 
 
 async def perform_reveal(bench: Bench, task: Task, round_: Round, inspector: Inspector) -> None:
@@ -46,12 +46,12 @@ async def perform_reveal(bench: Bench, task: Task, round_: Round, inspector: Ins
     if bench.reveals.is_open(key):
         return
     layout, context, me = inspector.layout, bench.context(round_), bench.position(round_)
-    keys, survivors = bench.round_keys(task, round_), round_.survivors
+    keys, survivors, guard = bench.round_keys(task, round_), round_.survivors, bench.guard(round_)
     own = b""
-    kept = bench.journal.masking(bench.task, round_.number, round_.attempt)
+    kept = bench.journal.masking(bench.task, round_.opening)
     if me in survivors and kept is not None:
         secrets = Secrets.from_bytes(kept.secrets)
-        made = await asyncio.to_thread(reveal, layout, context, survivors, me, secrets, keys, bench.guard)
+        made = await asyncio.to_thread(reveal, layout, context, survivors, me, secrets, keys, guard)
         own = made.to_bytes()
 
     made_of: dict[Position, tuple[tuple[Slot, Share], ...]] = {}  # checked once, however often somebody asks
@@ -62,13 +62,13 @@ async def perform_reveal(bench: Bench, task: Task, round_: Round, inspector: Ins
         envelopes, wanted = dict(inspector.envelopes), sorted(absent & survivors)
         for owner in wanted:
             if owner in envelopes and owner not in made_of:
-                given = release_shares(layout, context, survivors, (owner,), envelopes, me, keys, bench.guard)
+                given = release_shares(layout, context, survivors, (owner,), envelopes, me, keys, bench.guard(round_))
                 made_of[owner] = given.shares
         shares = tuple(share for owner in wanted for share in made_of.get(owner, ()))
         return Release(reveal_place(context), me, shares).to_bytes()
 
     if me in layout.committee:
-        await asyncio.to_thread(release_shares, layout, context, survivors, (), {}, me, keys, bench.guard)
+        await asyncio.to_thread(release_shares, layout, context, survivors, (), {}, me, keys, guard)
     bench.reveals.open(key, Offer(round_.domain, own, release))
     log.info("revealing", task=bench.task, round=round_.number, attempt=round_.attempt)
 

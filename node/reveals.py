@@ -1,6 +1,6 @@
 """Request and response for seeds: what this node reveals of a frozen round, to whoever asks.
 
-Nothing is answered before `open` was called for the attempt, and that only happens once the freeze is final on the
+Nothing is answered before `open` was called for the opening, and that only happens once the freeze is final on the
 chain and the guard is bound. What is answered is public by then, and proves itself against the commitments.
 """
 
@@ -15,7 +15,7 @@ from foedus.network.errors import Garbage, Refused
 from foedus.network.host import Host
 from foedus.protocol.bitmap import MalformedBitmap, from_bitmap, to_bitmap
 from foedus.protocol.hostile import load_json
-from foedus.protocol.ids import Address, Attempt, PeerId, Position, RoundNumber
+from foedus.protocol.ids import Address, Opening, PeerId, Position
 
 PROTOCOL = "/foedus/reveal/1"
 REQUEST_LIMIT = 1024
@@ -32,18 +32,18 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One attempt's answers: `release` makes the shares of absent survivors."""
+    """One opening's answers: `release` makes the shares of absent survivors."""
 
     domain: int
     reveal: bytes
     release: Callable[[frozenset[Position]], bytes]
 
 
-Key = tuple[Address, RoundNumber, Attempt]
+Key = tuple[Address, Opening]
 
 
 class RevealServer:
-    """Answers for the attempts that were opened."""
+    """Answers for the openings that were frozen."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -51,25 +51,25 @@ class RevealServer:
         host.serve(PROTOCOL, self._answer, REQUEST_LIMIT, RESPONSE_LIMIT)
 
     def open(self, key: Key, offer: Offer) -> None:
-        """Begin to answer for an attempt."""
+        """Begin to answer for an opening."""
         self._offers[key] = offer
 
     def is_open(self, key: Key) -> bool:
         return key in self._offers
 
-    def forget_before(self, task: Address, round_: RoundNumber) -> None:
-        """Stop answering for a task's earlier rounds."""
-        self._offers = {key: offer for key, offer in self._offers.items() if key[0] != task or key[1] >= round_}
+    def forget_before(self, task: Address, opening: Opening) -> None:
+        """Stop answering for a task's earlier openings."""
+        self._offers = {key: offer for key, offer in self._offers.items() if key[0] != task or key[1] >= opening}
 
     def mine(self, key: Key, absent: frozenset[Position]) -> Answered:
-        """What this node would answer. Raises KeyError where the attempt is not open."""
+        """What this node would answer. Raises KeyError where it is not open."""
         offer = self._offers[key]
         return Answered(offer.reveal, offer.release(absent) if absent else b"")
 
     async def _answer(self, peer: PeerId, request: bytes) -> bytes:
         try:
-            task, round_, attempt, absent = load_json(request)
-            key = (Address(str(task)), RoundNumber(int(round_)), Attempt(int(attempt)))
+            task, opening, absent = load_json(request)
+            key = (Address(str(task)), Opening(int(opening)))
             bitmap = bytes.fromhex(absent)
         except (ValueError, TypeError, OverflowError) as error:
             raise Garbage("not-a-request") from error

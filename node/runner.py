@@ -10,17 +10,20 @@ import structlog
 
 from foedus.learning.errors import LearningError
 from foedus.node.agenda import Agenda
+from foedus.node.answers import Answerer
 from foedus.node.archive import archive_round
 from foedus.node.bench import Bench
 from foedus.node.errors import StaleBackup
 from foedus.node.follower import Follower
+from foedus.node.gather import Post
 from foedus.node.inspect import Inspector
 from foedus.node.journal import Enrolment
 from foedus.node.perform import perform
-from foedus.protocol.duties import Advertise, Clock, Duty, Poke, duties
+from foedus.node.watch import Watchtower
+from foedus.protocol.duties import Advertise, Clock, Duty, Poke, Settle, duties
 from foedus.protocol.events import Phase
-from foedus.protocol.ids import Hash32, Opening, RoundNumber, Timestamp
-from foedus.protocol.round import Round
+from foedus.protocol.ids import Hash32, Opening, Timestamp
+from foedus.protocol.round import Proposal, Round
 from foedus.protocol.task import Task
 
 log = structlog.get_logger(__name__)
@@ -38,11 +41,15 @@ class TaskRunner:
         self._agenda = Agenda(self._perform, time.monotonic)
         self._inspector: Inspector | None = None
         self._beacon: tuple[int, Hash32, Hash32] | None = None
-        self._erased = RoundNumber(0)
+        self._erased = Opening(0)
         self._archived, self._archive_at = 0, 0.0
         self._archiving: asyncio.Task[None] | None = None
         self._told: tuple[object, ...] = ()
         self._stale: Opening | None = None
+        post = Post(*(getattr(bench, name) for name in Post.__slots__))
+        known = (bench.me, lambda: follower.state, lambda: follower.entries)
+        self._tower = Watchtower(post, *known, self._suspects, bench.send, self.now)
+        self._answerer = Answerer(post, *known, self._tower.judged.get, bench.send, self.now)
         self._warming = asyncio.create_task(self._warm_up())
 
     @property
@@ -74,9 +81,19 @@ class TaskRunner:
         self._forget(task)
         owed = duties(task, self._bench.me, await self._clock(task))
         if self._inspector is None:
-            owed = tuple(duty for duty in owed if isinstance(duty, Poke | Advertise))
+            owed = tuple(duty for duty in owed if isinstance(duty, Poke | Advertise | Settle))
         self._agenda.set(task.opening, owed)
+        self._tower.look(task)
+        await self._answerer.look(task)
         self._archive(task)
+
+    def _suspects(self, made: Proposal) -> bool:
+        """Which proposals to judge beyond what attesting does: all but my own where a window makes them final, else
+        those that I refused to attest."""
+        task = self._follower.state
+        if task is not None and task.is_optimistic:
+            return made.aggregator != self._bench.me
+        return made.digest in self._bench.refused
 
     async def _perform(self, duty: Duty) -> None:
         task = self._follower.state
@@ -112,15 +129,15 @@ class TaskRunner:
 
     def _forget(self, task: Task) -> None:
         """Erase the secrets of rounds that are final; what was said of them stays on the chain and in the store."""
-        final = RoundNumber(task.next_round + (task.phase is Phase.ENDED))  # a task's end gives up the round under way
-        if final <= self._erased:
+        oldest = task.pending[0] if task.pending else task.round  # a task's end gives up the round under way
+        needed = oldest.opening if oldest is not None else Opening(task.opening + 1)
+        if needed <= self._erased:
             return
-        self._erased = final
-        running = task.round.opening if task.round else Opening(task.opening + 1)
-        epoch = task.epoch if running == task.epoch_opening else task.epoch + 1
-        self._bench.journal.erase_before(task.address, running, epoch, final)
-        self._bench.board.forget_before(task.address, final)
-        self._bench.reveals.forget_before(task.address, final)
+        self._erased = needed
+        epoch = oldest.epoch if oldest is not None else task.epoch + (task.phase is not Phase.DRAW)
+        self._bench.journal.erase_before(task.address, needed, epoch)
+        self._bench.board.forget_before(task.address, needed)
+        self._bench.reveals.forget_before(task.address, needed)
 
     def _archive(self, task: Task) -> None:
         """Keep the oldest finished round that is not kept yet; again later where something is missing."""
@@ -163,5 +180,7 @@ class TaskRunner:
         self._warming.cancel()
         if self._archiving is not None:
             self._archiving.cancel()
+        self._tower.close()
+        self._answerer.close()
         await self._agenda.drain(seconds)
         self._drop_inspector()

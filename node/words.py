@@ -1,4 +1,4 @@
-"""Signed words between committee members: who is known to have signed what for an attempt, asked for and answered.
+"""Signed words between committee members: who is known to have signed what for an opening, asked for and answered.
 
 Anyone may ask; every word is checked against the roster before it is kept or passed on. What the words are worth is
 settled on the chain.
@@ -20,7 +20,7 @@ from foedus.network.errors import Garbage, NetworkError
 from foedus.network.host import Host
 from foedus.protocol.groups import COMMITTEE_MAX
 from foedus.protocol.hostile import load_json
-from foedus.protocol.ids import Address, Attempt, PeerId, Position, RoundNumber
+from foedus.protocol.ids import Address, Opening, PeerId, Position
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +43,7 @@ class Topic:
     """What a word is about."""
 
     task: Address
-    round: RoundNumber
-    attempt: Attempt
+    opening: Opening
     kind: str
 
 
@@ -63,14 +62,14 @@ Check = Callable[[Word], bool]
 
 def _encode(topic: Topic, words: Iterable[Word]) -> bytes:
     rows = [[word.position, word.content.hex(), word.signature.hex()] for word in words]
-    return json.dumps([[topic.task, topic.round, topic.attempt, topic.kind], rows]).encode()
+    return json.dumps([[topic.task, topic.opening, topic.kind], rows]).encode()
 
 
 def _decode(blob: bytes) -> tuple[Topic, list[Word]]:
     """Raises Garbage for anything but what `_encode` writes."""
     try:
-        (task, round_, attempt, kind), rows = load_json(blob)
-        topic = Topic(Address(str(task)), RoundNumber(int(round_)), Attempt(int(attempt)), kind)
+        (task, opening, kind), rows = load_json(blob)
+        topic = Topic(Address(str(task)), Opening(int(opening)), kind)
         words = [Word(Position(int(p)), bytes.fromhex(content), bytes.fromhex(sig)) for p, content, sig in rows]
     except (ValueError, TypeError, OverflowError) as error:
         raise Garbage("not-words") from error
@@ -127,9 +126,9 @@ class Noticeboard:
         content = min(counts, key=lambda content: (-counts[content], content))
         return content, sorted((w for w in words if w.content == content), key=lambda word: word.position)
 
-    def forget_before(self, task: Address, round_: RoundNumber) -> None:
-        """Drop a task's topics of earlier rounds."""
-        for topic in [topic for topic in self._checks if topic.task == task and topic.round < round_]:
+    def forget_before(self, task: Address, opening: Opening) -> None:
+        """Drop a task's topics of earlier openings."""
+        for topic in [topic for topic in self._checks if topic.task == task and topic.opening < opening]:
             del self._checks[topic], self._words[topic]
 
     def exchange(self, topic: Topic, peers: Iterable[PeerId], mine: Iterable[Word] = ()) -> None:

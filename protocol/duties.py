@@ -7,8 +7,8 @@ from typing import assert_never
 
 from foedus.protocol.events import Phase
 from foedus.protocol.groups import aggregator_seed, shuffle
-from foedus.protocol.ids import Address, Attempt, Hash32, Opening, Position, RoundNumber, Timestamp
-from foedus.protocol.round import Participant, Round
+from foedus.protocol.ids import ZERO32, Address, Attempt, Hash32, Opening, Position, RoundNumber, Timestamp
+from foedus.protocol.round import Participant, Proposal, Round
 from foedus.protocol.task import Task
 
 STAGGER_SECONDS = 2
@@ -80,7 +80,14 @@ class Attest:
     proposal: Hash32
 
 
-Duty = Poke | Advertise | Commit | SignSurvivors | Reveal | Propose | Attest
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The window of this round's proposal has passed: make it final, and all before it."""
+
+    round: RoundNumber
+
+
+Duty = Poke | Advertise | Commit | SignSurvivors | Reveal | Propose | Attest | Settle
 
 
 def turn(task: Task, me: Address, slot: int) -> int:
@@ -97,8 +104,8 @@ def committee_turn(round_: Round, position: Position) -> int:
 
 def aggregator_rank(round_: Round, position: Position, beacon: Hash32) -> int:
     """A position's rank, from 0, among the round's aggregators."""
-    bitmap = round_.freeze.bitmap if round_.freeze else b""
-    return shuffle(aggregator_seed(beacon, round_.seed, bitmap), position, round_.domain)
+    frozen = round_.freeze.digest if round_.freeze else ZERO32
+    return shuffle(aggregator_seed(beacon, round_.seed, frozen), position, round_.domain)
 
 
 def may_propose(task: Task, round_: Round, rank: int, now: Timestamp) -> bool:
@@ -113,9 +120,11 @@ def _poke_is_due(task: Task, me: Address, clock: Clock) -> bool:
     match task.phase:
         case Phase.DRAW:
             return clock.block > task.beacon_block + mine
-        case Phase.ENROL | Phase.COMMIT | Phase.FREEZE | Phase.AGGREGATE | Phase.ATTEST:
+        case Phase.ENROL | Phase.COMMIT | Phase.FREEZE | Phase.AGGREGATE:
             return 0 < task.deadline <= clock.now - patience
-        case Phase.ENDED:
+        case Phase.ATTEST:
+            return not task.is_optimistic and task.deadline <= clock.now - patience
+        case Phase.ENDED | Phase.PAUSED:
             return False
     assert_never(task.phase)
 
@@ -124,7 +133,25 @@ def _needs_keys(task: Task, member: Participant, round_: Round | None) -> bool:
     if task.is_eligible(member, Opening(task.opening + 1)) or member.ready_epoch == task.epoch + 1:
         return False
     may_still_commit = task.phase is Phase.COMMIT and round_ is not None and member.position in round_.roster
-    return task.phase is not Phase.ENDED and not may_still_commit
+    return task.phase not in (Phase.ENDED, Phase.PAUSED) and not may_still_commit
+
+
+def settles_at(task: Task, made: Proposal) -> Timestamp:
+    """When the window of a pending proposal has passed; pauses since it was made come on top."""
+    return Timestamp(made.due_by + task.paused_seconds - made.paused_before)
+
+
+def _settlement(task: Task, me: Address, clock: Clock) -> list[Duty]:
+    """The last of the pending rounds whose windows have passed; nobody waits for the others' turns for ever."""
+    if task.phase is Phase.PAUSED:
+        return []
+    patience = STAGGER_SECONDS * turn(task, me, task.opening)
+    passed: list[Duty] = []
+    for waiting in task.pending:
+        if waiting.proposal is None or settles_at(task, waiting.proposal) > clock.now - patience:
+            break
+        passed = [Settle(waiting.number)]
+    return passed
 
 
 def duties(task: Task, me: Address, clock: Clock) -> tuple[Duty, ...]:
@@ -137,28 +164,33 @@ def duties(task: Task, me: Address, clock: Clock) -> tuple[Duty, ...]:
         owed.append(Advertise(Opening(task.opening + 1)))
     if _poke_is_due(task, me, clock):
         owed.append(Poke(task.phase))
+    owed.extend(_settlement(task, me, clock))
     return tuple(owed)
+
+
+def _proposal(task: Task, round_: Round, me: Address, clock: Clock) -> list[Duty]:
+    """A round that was brought back is for anyone seated in its domain to propose: its roster may have gone."""
+    member = task.participants.get(me)
+    seat = member.position if round_.resumed and member is not None else round_.position_of(me)
+    if clock.beacon is None or clock.now >= task.deadline or seat is None or seat >= round_.domain:
+        return []
+    rank = aggregator_rank(round_, seat, clock.beacon)
+    return [Propose(round_.number, round_.attempt, rank)] if may_propose(task, round_, rank, clock.now) else []
 
 
 def _round_duties(task: Task, round_: Round, me: Address, clock: Clock) -> list[Duty]:
     position = round_.position_of(me)
+    number, attempt = round_.number, round_.attempt
+    if task.phase is Phase.AGGREGATE:
+        owes = position in round_.survivors or position in round_.committee
+        return [*([Reveal(number, attempt)] if owes else []), *_proposal(task, round_, me, clock)]
     if position is None:
         return []
-    number, attempt = round_.number, round_.attempt
     match task.phase:
         case Phase.COMMIT if position not in round_.commitments and clock.now < task.deadline:
             return [Commit(number, attempt)]
         case Phase.FREEZE if position in round_.committee and clock.now < task.deadline:
             return [SignSurvivors(number, attempt)]
-        case Phase.AGGREGATE:
-            owed: list[Duty] = []
-            if position in round_.survivors or position in round_.committee:
-                owed.append(Reveal(number, attempt))
-            if clock.beacon is not None and clock.now < task.deadline:
-                rank = aggregator_rank(round_, position, clock.beacon)
-                if may_propose(task, round_, rank, clock.now):
-                    owed.append(Propose(number, attempt, rank))
-            return owed
         case Phase.ATTEST if position in round_.committee and round_.proposal is not None:
             reveal, attest = Reveal(number, attempt), Attest(number, attempt, round_.proposal.digest)
             return [reveal, attest] if clock.now < task.deadline else [reveal]

@@ -29,6 +29,7 @@ class Phase(IntEnum):
     AGGREGATE = 4
     ATTEST = 5
     ENDED = 6
+    PAUSED = 7
 
 
 class AbortReason(IntEnum):
@@ -47,6 +48,16 @@ class EndReason(IntEnum):
     STALLED = 3
 
 
+class Fault(IntEnum):
+    """What stake is lost for: objective faults, each with its proof; the numbers are the contract's."""
+
+    WRONG_AGGREGATE = 0
+    WITHHELD_CHUNK = 1
+    WRONG_ATTESTATION = 2
+    CONFLICTING_SIGNATURES = 3
+    WITHHELD_REVEAL = 4
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class LogPoint:
     """A log's place: unique, and ordered as the chain is."""
@@ -59,10 +70,14 @@ class LogPoint:
 
 @dataclass(frozen=True, slots=True)
 class TaskCreated:
+    """law: the hash of what fraud proofs judge by; token: the rewards' ERC-20, the zero address for ether."""
+
     task: Address
     sponsor: Address
     terms: Hash32
+    law: Hash32
     base_root: Hash32
+    token: Address
     pool: Wei
     params: Params
 
@@ -77,11 +92,12 @@ class EnrolmentOpened:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantJoined:
-    """`consent` is the terms' digest: the participant read and accepted them. The keys serve the first opening of
-    `ready_epoch`."""
+    """`consent` is the terms' digest: the participant read and accepted them. `payee` is its leaf in payout trees, for
+    ever. The keys serve the first opening of `ready_epoch`."""
 
     participant: Address
     position: Position
+    payee: int
     ready_epoch: int
     mask_key: PublicKey
     box_key: PublicKey
@@ -89,9 +105,47 @@ class ParticipantJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class ParticipantAdmitted:
+    """The sponsor of a task that is not open admitted a participant, or no longer does."""
+
+    participant: Address
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ParticipantLeft:
+    """Its stake can be collected from `thaw_at`, on a clock that stands still in every pause."""
+
     participant: Address
     position: Position
+    thaw_at: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class StakeCollected:
+    participant: Address
+    amount: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class BondPosted:
+    """An aggregator's bond was locked beside its stake."""
+
+    participant: Address
+    amount: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantSlashed:
+    """A conviction: `amount` is lost, of which the challenger receives `share`; the seat is too, where one was held."""
+
+    participant: Address
+    position: Position
+    seated: bool
+    fault: Fault
+    amount: Wei
+    challenger: Address
+    share: Wei
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +187,9 @@ class RoundOpened:
 class UpdateCommitted:
     """`bundle` is the digest of the bundle's block; the keys serve the next opening."""
 
+    participant: Address
     round: RoundNumber
     attempt: Attempt
-    participant: Address
     position: Position
     generation: int
     update_root: Hash32
@@ -189,9 +243,11 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class AggregateProposed:
+    """`proposal` is its name. Until `attest_by` the committee attests it (FAST), or anybody may refute it."""
+
+    aggregator: Address
     round: RoundNumber
     attempt: Attempt
-    aggregator: Address
     position: Position
     rank: int
     proposal: Hash32
@@ -205,18 +261,32 @@ class ProposalDropped:
 
     round: RoundNumber
     attempt: Attempt
-    aggregator: Address
     next_rank: int
     aggregate_from: Timestamp
 
 
 @dataclass(frozen=True, slots=True)
-class RoundFinalized:
+class ProposalRefuted:
+    """A proposal that awaited finality was proven wrong: its round is aggregated again from the same frozen set, and
+    what was proposed after it falls with it."""
+
+    aggregator: Address
     round: RoundNumber
     attempt: Attempt
-    base_root: Hash32
-    model_root: Hash32
-    state_root: Hash32
+    proposal: Hash32
+    next_rank: int
+    beacon_block: int
+    aggregate_from: Timestamp
+    stall_at: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFinalized:
+    """The proposal is final, and with it all before it. `attesters` is empty where its window passed."""
+
+    round: RoundNumber
+    attempt: Attempt
+    proposal: Hash32
     attesters: bytes
 
 
@@ -229,16 +299,30 @@ class AttemptAborted:
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
+    """rounds: those that were proposed, final or not yet."""
+
     reason: EndReason
     rounds: int
-    model_root: Hash32
-    payout_root: Hash32
-    payout_total: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPaused:
+    """The clocks stand still."""
+
+    since: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResumed:
+    """The clocks run again: every deadline moved by `spent` seconds."""
+
+    spent: int
 
 
 @dataclass(frozen=True, slots=True)
 class RewardClaimed:
     account: Address
+    payee: int
     amount: Wei
     cumulative: Wei
 
@@ -255,7 +339,11 @@ Event = (
     TaskCreated
     | EnrolmentOpened
     | ParticipantJoined
+    | ParticipantAdmitted
     | ParticipantLeft
+    | StakeCollected
+    | BondPosted
+    | ParticipantSlashed
     | KeysAdvertised
     | DrawScheduled
     | EpochDrawn
@@ -265,9 +353,12 @@ Event = (
     | SurvivorsFrozen
     | AggregateProposed
     | ProposalDropped
+    | ProposalRefuted
     | RoundFinalized
     | AttemptAborted
     | TaskEnded
+    | TaskPaused
+    | TaskResumed
     | RewardClaimed
     | RemainderReturned
 )

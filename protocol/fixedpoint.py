@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from foedus.protocol.chunks import Lanes
 
 INT32_MAX = 2**31 - 1
+STATE_ROOM_BITS = 28
+"""The largest mean update takes this many bits of a lane of the server's state: sums of 8 of them and more fit."""
+
 SUM_BOUND = 2**27
 """Terms keep participants * max_weight * max_value at or below this, so that an honest sum never wraps."""
 
@@ -57,6 +60,16 @@ class Grid:
     max_value: int
     max_weight: int
     clip_norm: float
+
+    @property
+    def state_shift(self) -> int:
+        """Fractional bits of the server's state beyond `update_bits`: as many as keep max_value below 2**28."""
+        return STATE_ROOM_BITS - self.max_value.bit_length()
+
+    @property
+    def state_bits(self) -> int:
+        """Fractional bits of a lane of the server's state."""
+        return self.update_bits + self.state_shift
 
     def clip(self, delta: NDArray[np.float64]) -> NDArray[np.float64]:
         """`delta` scaled down to an L2 norm of `clip_norm`, and each value to the grid's range.

@@ -40,9 +40,9 @@ def in_committee(seed: Hash32, position: Position, domain: int, eligible: int) -
     return eligible <= COMMITTEE_MAX or shuffle(seed, position, domain) * eligible < COMMITTEE_MAX * domain
 
 
-def aggregator_seed(block_hash: Hash32, epoch_seed: Hash32, survivors: bytes) -> Hash32:
+def aggregator_seed(block_hash: Hash32, epoch_seed: Hash32, frozen: Hash32) -> Hash32:
     """The seed that ranks aggregators: a block after the freeze, mixed with the epoch's seed and the frozen set."""
-    return Hash32(sha256(b"foedus/aggregator/v1" + block_hash + epoch_seed + sha256(survivors).digest()).digest())
+    return Hash32(sha256(b"foedus/aggregator/v1" + block_hash + epoch_seed + frozen).digest())
 
 
 @dataclass(frozen=True, slots=True)

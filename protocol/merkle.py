@@ -6,7 +6,7 @@ so that no node passes for a leaf and no tree for a taller one. Hash lists cost 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 
@@ -85,3 +85,41 @@ def verify(root: Hash32, leaf: bytes, index: int, count: int, siblings: Sequence
     for depth, beside in enumerate(siblings):
         top = node_hash(beside, top) if (index >> depth) & 1 else node_hash(top, beside)
     return _seal(top, count) == root
+
+
+def _sparse_levels(hashes: Mapping[int, bytes], count: int) -> list[dict[int, bytes]]:
+    """As `levels_of`, but holding only the nodes above the leaf hashes given: all other leaves are padding."""
+    strangers = [index for index in hashes if not 0 <= index < count]
+    if strangers:
+        raise IndexError(f"no leaf {strangers[0]} in a tree of {count}")
+    levels = [dict(hashes)]
+    for depth in range(height(count)):
+        below, empty = levels[-1], empty_root(depth)
+        parents = sorted({index >> 1 for index in below})
+        levels.append({at: node_hash(below.get(2 * at, empty), below.get(2 * at + 1, empty)) for at in parents})
+    return levels
+
+
+def sparse_root(hashes: Mapping[int, bytes], count: int) -> Hash32:
+    """The root over `count` leaf slots of which only those in `hashes` (slot -> leaf hash) are filled.
+
+    At most len(hashes) * height(count) hashes. Raises IndexError where a slot is not below `count`.
+    """
+    top = _sparse_levels(hashes, count)[-1].get(0, empty_root(height(count)))
+    return _seal(top, count)
+
+
+def sparse_prove(hashes: Mapping[int, bytes], count: int, slots: Collection[int]) -> tuple[bytes, ...]:
+    """The hashes that, with the leaves at `slots`, make the root: level by level from the leaves, left to right, each
+    beside a known node and not known itself. For one slot these are its siblings, as `prove` gives them.
+
+    Raises IndexError where a slot is not below `count`.
+    """
+    levels = _sparse_levels(dict.fromkeys(slots, EMPTY_LEAF) | dict(hashes), count)
+    siblings = []
+    known = set(slots)
+    for depth, level in enumerate(levels[:-1]):
+        lonely = sorted(slot for slot in known if slot ^ 1 not in known)
+        siblings += [level.get(slot ^ 1, empty_root(depth)) for slot in lonely]
+        known = {slot >> 1 for slot in known}
+    return tuple(siblings)

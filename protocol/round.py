@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import MappingProxyType
 
 from foedus.protocol.bitmap import Pair
@@ -28,8 +29,11 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """What a participant committed in one attempt."""
+    """What a participant committed in one opening."""
 
+    opening: Opening
+    round: RoundNumber
+    attempt: Attempt
     participant: Address
     position: Position
     generation: int
@@ -47,19 +51,30 @@ class Freeze:
     bitmap: bytes
     disputes: frozenset[Pair]
     signers: frozenset[Position]
+    signers_bitmap: bytes
     beacon_block: int
     point: LogPoint
+
+    @property
+    def digest(self) -> Hash32:
+        """sha256 of the survivors' and the signers' bitmaps, one after the other: what the chain knows it by."""
+        return Hash32(sha256(self.bitmap + self.signers_bitmap).digest())
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An aggregator's claim, under its hash."""
+    """An aggregator's proposal, under its name; `before` is the name of the one before it, due_by the end of its time
+    to be attested or refuted."""
 
     aggregator: Address
     position: Position
     rank: int
     digest: Hash32
+    before: Hash32
     aggregate: Aggregate
+    proposed_at: Timestamp
+    paused_before: int
+    due_by: Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,9 @@ class Round:
     proposal: Proposal | None = None
     attesters: frozenset[Position] = frozenset()
     left: frozenset[Position] = frozenset()
-    """Roster positions whose accounts gave up their seats since: they act no more, even if they join again."""
+    """Roster positions whose accounts gave up or lost their seats since: they act no more, even if they join again."""
+    resumed: bool = False
+    """Whether a refuted proposal brought the round back: its commit phase is long over."""
 
     @property
     def survivors(self) -> frozenset[Position]:

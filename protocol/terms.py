@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields
+from enum import IntEnum
 from hashlib import sha256
 from typing import Any, Literal, get_args
 
@@ -20,15 +21,31 @@ from foedus.protocol.ids import Hash32, Wei
 Mode = Literal["masked", "plain"]
 Grouping = Literal["epoch", "redrawn"]
 Weighting = Literal["uniform", "examples"]
-RuleName = Literal["fedavg"]
+RuleName = Literal["fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad"]
+"""The server rules, in the order of their numbers in the contract."""
 
 MAX_PARTICIPANTS = 1024
 SAFE_G_MIN = 8
 LEARNING_RATE_ONE = 1 << 16
 """A server learning rate of 1.0."""
+BETA_ONE = 1 << 16
+"""A decay of 1.0."""
 
 MAX_TERMS_BYTES = 1 << 16
 Config = dict[str, bool | int | float | str]
+
+
+class Finality(IntEnum):
+    """What makes a proposal final; the numbers are the contract's."""
+
+    FAST = 0
+    """A quorum's signatures, at once; what is refuted later costs every signer its stake."""
+    OPTIMISTIC = 1
+    """A window in which nobody refuted it; later rounds run meanwhile, and fall with it."""
+
+
+DEMAND_SPANS = 80
+"""How many spans of `answer_seconds` demands can put finality off: the court's limit of them, and as many answers."""
 
 
 class InvalidTerms(ValueError):
@@ -37,9 +54,14 @@ class InvalidTerms(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """The part of the terms that the task's contract enforces by itself. Seconds are of block time; stake is in wei.
+    """The part of the terms that the task's contract enforces by itself. Seconds are of block time; stake and bond are
+    in wei.
 
-    The same names, order and widths as the contract's `Params` struct.
+    attest_seconds: FAST: for the quorum to sign; OPTIMISTIC: for anybody to refute. answer_seconds: to answer a demand.
+    unbond_seconds: from leaving to the stake's release. bond: an aggregator's, beyond its stake. challenger_share: of a
+    slash, in basis points; the rest is the treasury's. ahead: OPTIMISTIC: how many rounds may await finality at a
+    time. open: whether anybody may join; else only whom the sponsor admitted. The same names, order and widths as the
+    contract's `Params` struct.
     """
 
     rounds: int
@@ -54,7 +76,14 @@ class Params:
     rank_seconds: int
     stall_seconds: int
     attest_seconds: int
+    answer_seconds: int
+    unbond_seconds: int
     stake: Wei
+    bond: Wei
+    challenger_share: int
+    finality: Finality
+    ahead: int
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +103,10 @@ class Terms:
     app, manifest and model are sha256 digests: of the app's source, of the manifest's bytes, and the Merkle root of the
     initial model; model_cid: where that model is stored (empty in a simulation). scale_bits: fractional bits of the
     model's lanes; update_bits, max_value, max_weight, clip_norm: the update's grid (`fixedpoint.Grid`). server_lr:
-    65536 is 1.0. g_min: the fewest survivors of a group, or of a connected part of it, whose sum may be opened.
+    65536 is 1.0. beta1, beta2: decays of the server's first and second moment, 65536 is 1.0; tau: what is added to the
+    root of the second, in lanes of the server's state (units of 2**-`Grid.state_bits`). Rules without a use for them
+    ignore them; the defaults are 0.9, 0.99, and 0.001 where max_value stands for 1.0 (Reddi et al., ICLR 2021).
+    g_min: the fewest survivors of a group, or of a connected part of it, whose sum may be opened.
     neighbours: how many peers each participant masks with (0: the whole group). seed: fixes what is drawn at random
     in training. pool: the reward in wei.
     """
@@ -88,6 +120,9 @@ class Terms:
     mode: Mode = "masked"
     rule: RuleName = "fedavg"
     server_lr: int = LEARNING_RATE_ONE
+    beta1: int = 58_982
+    beta2: int = 64_881
+    tau: int = 1 << 17
     scale_bits: int = 20
     update_bits: int = 16
     max_value: int = 1 << 16
@@ -132,7 +167,7 @@ class Terms:
             raise InvalidTerms(f"terms of {len(blob)} bytes, more than {MAX_TERMS_BYTES}")
         try:
             raw: dict[str, Any] = load_json(blob)
-            raw["params"] = Params(**raw["params"])
+            raw["params"] = Params(**{**raw["params"], "finality": Finality(raw["params"]["finality"])})
             raw["shares"] = Shares(**raw["shares"])
             terms = cls(**raw)
         except InvalidTerms:
@@ -152,6 +187,9 @@ _WIDTHS = {
     "epoch_rounds": 16,
     "max_attempts": 16,
     "stake": 96,
+    "bond": 96,
+    "challenger_share": 16,
+    "ahead": 8,
 }
 
 
@@ -166,13 +204,26 @@ def _whole(name: str, value: object, low: int, high: int) -> None:
 
 
 def _validate_params(params: Params) -> None:
+    _require(isinstance(params.open, bool), "open", params.open, "must be true or false")
+    _require(isinstance(params.finality, Finality), "finality", params.finality, "must be FAST or OPTIMISTIC")
     for item in fields(Params):
-        _whole(item.name, getattr(params, item.name), 0, 2 ** _WIDTHS.get(item.name, 32) - 1)
+        if item.name not in ("open", "finality"):
+            _whole(item.name, getattr(params, item.name), 0, 2 ** _WIDTHS.get(item.name, 32) - 1)
     for name in ("rounds", "epoch_rounds", "max_attempts"):
         _whole(name, getattr(params, name), 1, 2**16 - 1)
     for item in fields(Params):
         if item.name.endswith("_seconds"):
-            _whole(item.name, getattr(params, item.name), 1, 2**30)
+            _whole(item.name, getattr(params, item.name), 1, 2**28 if item.name != "unbond_seconds" else 2**29)
+    _whole("answer_seconds", params.answer_seconds, 1, 2**28 // (2 * DEMAND_SPANS))
+    windows = params.attest_seconds + DEMAND_SPANS * params.answer_seconds
+    _whole("unbond_seconds", params.unbond_seconds, windows, 2**29)
+    _whole("challenger_share", params.challenger_share, 0, 9_000)
+    low, high = (0, 0) if params.finality is Finality.FAST else (1, 32)
+    _whole("ahead", params.ahead, low, high)
+    if params.finality is Finality.OPTIMISTIC:
+        need = "optimistic finality rests on those who refute: a wrong proposal must cost something, and pay them"
+        _require(params.stake + params.bond > 0, "stake + bond", 0, need)
+        _whole("challenger_share", params.challenger_share, 1, 9_000)
     _whole("max_participants", params.max_participants, 2, MAX_PARTICIPANTS)
     _whole("min_participants", params.min_participants, 2, params.max_participants)
     _whole("min_survivors", params.min_survivors, 2, params.max_participants)
@@ -219,6 +270,9 @@ def _validate(terms: Terms) -> None:
     )
     _require(terms.weighting == "examples" or terms.max_weight == 1, "max_weight", terms.max_weight, "uniform needs 1")
     _whole("server_lr", terms.server_lr, 1, 2**24)
+    _whole("beta1", terms.beta1, 0, BETA_ONE - 1)
+    _whole("beta2", terms.beta2, BETA_ONE // 2, BETA_ONE - 1)
+    _whole("tau", terms.tau, 1, 2**31 - 1)
     norm = terms.clip_norm
     _require(isinstance(norm, float) and math.isfinite(norm) and norm >= 0, "clip_norm", norm, "must be 0 or positive")
     _whole("group_size", terms.group_size, 2, MAX_PARTICIPANTS)

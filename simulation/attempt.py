@@ -49,6 +49,9 @@ def publish(layout: Layout, seating: Seating, updates: Mapping[Position, Lanes],
         made = make_bundle(layout, seating.context, position, seating.keys[position], update, random)
         envelope = made.seal(block_cid(Hash32(sha256(made.update_blob).digest())))
         commitments[position] = Commitment(
+            opening=seating.round.opening,
+            round=seating.round.number,
+            attempt=seating.round.attempt,
             participant=account(position),
             position=position,
             generation=seating.round.opening,
@@ -66,6 +69,7 @@ def run_attempt(
     terms: Terms,
     manifest: Manifest,
     base: NDArray[np.int32],
+    state: NDArray[np.int32],
     updates: Mapping[Position, Lanes],
     away: Away,
     guards: Mapping[Position, UnmaskGuard],
@@ -76,8 +80,9 @@ def run_attempt(
 ) -> tuple[Outcome, frozenset[Position]]:
     """From the updates of those who commit to the round's aggregate, and who survived.
 
-    checkers: how many committee members check the shares that they were dealt. Raises TooFewSurvivors where the attempt
-    must abort, BrokenRound where an honest bundle fails a check.
+    base, state: what the round starts from, as `aggregate` takes them. checkers: how many committee members check the
+    shares that they were dealt. Raises TooFewSurvivors where the attempt must abort, BrokenRound where an honest bundle
+    fails a check.
     """
     layout = Layout.of(seating.round, terms)
     published = publish(layout, seating, {p: u for p, u in updates.items() if p not in away.commit}, random)
@@ -105,7 +110,7 @@ def run_attempt(
     collected = collect(layout, seating.context, survivors, envelopes, reveals, releases)
     if collected.faults:
         raise BrokenRound(f"honest seeds or shares were refused: {collected.faults}")
-    outcome = aggregate(layout, terms, manifest, base, survivors, published.vectors, collected.seeds, workers)
+    outcome = aggregate(layout, terms, manifest, base, state, survivors, published.vectors, collected.seeds, workers)
     return outcome, survivors
 
 

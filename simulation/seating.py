@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.protocol.commitments import Context, tagged
-from foedus.protocol.ids import ZERO32, Address, Attempt, Hash32, Opening, Position, RoundNumber
+from foedus.protocol.ids import Address, Attempt, Hash32, Opening, Position, RoundNumber
 from foedus.protocol.round import Participant, Round
 from foedus.protocol.terms import Terms
 
@@ -35,9 +35,16 @@ class Seating:
 
 
 def seat(
-    terms: Terms, count: int, number: RoundNumber, attempt: Attempt, opening: Opening, base: Hash32, random: Random
+    terms: Terms,
+    count: int,
+    number: RoundNumber,
+    attempt: Attempt,
+    opening: Opening,
+    base: Hash32,
+    state: Hash32,
+    random: Random,
 ) -> Seating:
-    """The seating of `count` participants for one attempt, with new keys.
+    """The seating of `count` participants for one attempt, with new keys; base and state are roots.
 
     The seed of an epoch's groups is arbitrary but fixed: results do not depend on it.
     """
@@ -60,7 +67,7 @@ def seat(
         attempt=attempt,
         opening=opening,
         base_root=base,
-        base_state=ZERO32,
+        base_state=state,
         epoch=epoch,
         domain=count,
         seed=tagged("foedus/simulation/epoch/v1", epoch.to_bytes(4, "big")),

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from foedus.aggregator.freeze import TooFewSurvivors
 from foedus.aggregator.keys import Random
+from foedus.aggregator.rules import initial_state, rule_of
 from foedus.aggregator.unmask import FirstFreeze
 from foedus.protocol.chunks import Lanes, lanes_from_bytes, vector_root
 from foedus.protocol.fixedpoint import signed
-from foedus.protocol.ids import Attempt, Hash32, Opening, Position, RoundNumber
+from foedus.protocol.ids import ZERO32, Attempt, Hash32, Opening, Position, RoundNumber
 from foedus.protocol.terms import Mode
 from foedus.simulation.attempt import run_attempt
 from foedus.simulation.ports import Away, BuiltTask, Client, Model, Score, Scores, nobody, pooled
@@ -42,6 +43,7 @@ class RoundResult:
     survivors: frozenset[Position]
     total_weight: int
     model_root: Hash32
+    state_root: Hash32
     metrics: Mapping[str, float]
     scores: tuple[Scores, ...]
     shared: Scores | None
@@ -96,7 +98,8 @@ def simulate(
     if mode is not None:
         terms = replace(terms, mode=mode)
     model: Model = signed(lanes_from_bytes(built.initial_model, built.manifest.model_lanes))
-    root = vector_root(built.initial_model)
+    state = initial_state(rule_of(terms), built.manifest.model_lanes)
+    root, state_root = vector_root(built.initial_model), ZERO32
     guards = {Position(at): FirstFreeze() for at in range(len(clients))}
     opening, finished = 0, list[RoundResult]()
     for number in map(RoundNumber, range(1, params.rounds + 1)):
@@ -107,13 +110,15 @@ def simulate(
         trained = time.perf_counter()
         for attempt in range(1, params.max_attempts + 1):
             opening += 1
-            seating = seat(terms, len(clients), number, Attempt(attempt), Opening(opening), root, random)
+            roots = (root, state_root)
+            seating = seat(terms, len(clients), number, Attempt(attempt), Opening(opening), *roots, random)
             try:
                 outcome, survivors = run_attempt(
                     seating,
                     terms,
                     built.manifest,
                     model,
+                    state,
                     updates,
                     away(number, attempt),
                     guards,
@@ -127,6 +132,7 @@ def simulate(
                 continue
             break
         model, root = outcome.model, outcome.model_root
+        state, state_root = outcome.state, outcome.state_root
         aggregated = time.perf_counter()
         due = number == params.rounds or (evaluate_every > 0 and number % evaluate_every == 0)
         result = RoundResult(
@@ -135,6 +141,7 @@ def simulate(
             survivors=survivors,
             total_weight=outcome.total_weight,
             model_root=root,
+            state_root=state_root,
             metrics=outcome.metrics,
             scores=tuple(client.evaluate(model) for client in clients) if due else (),
             shared=shared_test(model) if due and shared_test else None,

@@ -32,7 +32,11 @@ library Bitmap {
 
     /// @notice Puts a seat below the bitmap's domain into it.
     function add(bytes memory bitmap, uint256 seat) internal pure {
-        bitmap[seat / 8] |= bytes1(uint8(1 << (seat % 8)));
+        assert(seat / 8 < bitmap.length);
+        assembly ("memory-safe") {
+            let at := add(add(bitmap, 0x20), shr(3, seat))
+            mstore8(at, or(byte(0, mload(at)), shl(and(seat, 7), 1)))
+        }
     }
 
     /// @notice Reverts with MalformedPairs unless `pairs` are sorted, distinct, lower seat first, offset most 64:

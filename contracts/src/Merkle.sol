@@ -33,6 +33,48 @@ library Merkle {
         return sha256(abi.encodePacked(hex"02", uint64(count), top)) == root;
     }
 
+    /// @notice Whether `hash` stands `depth` levels above the leaves, at `index` among its like, in the tree of `count`
+    /// leaves with this root. With depth 0 it answers as `verify`, for half the gas.
+    function stands(
+        bytes32 root,
+        bytes32 hash,
+        uint256 depth,
+        uint256 index,
+        uint256 count,
+        bytes32[] calldata siblings
+    ) internal view returns (bool) {
+        if (index << depth >= count || count > type(uint64).max || siblings.length + depth != height(count)) {
+            return false;
+        }
+        bytes32 found;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore8(free, 0x01)
+            let left := add(free, 0x01)
+            let right := add(free, 0x21)
+            let end := add(siblings.offset, shl(5, siblings.length))
+            for { let at := siblings.offset } lt(at, end) { at := add(at, 0x20) } {
+                let side := shl(5, and(index, 1)) // 0 where the node is a left one
+                mstore(add(left, side), hash)
+                mstore(sub(right, side), calldataload(at))
+                if iszero(staticcall(gas(), 0x02, free, 0x41, 0x00, 0x20)) { revert(0x00, 0x00) }
+                hash := mload(0x00)
+                index := shr(1, index)
+            }
+            mstore8(free, 0x02)
+            mstore(add(free, 0x01), shl(192, count))
+            mstore(add(free, 0x09), hash)
+            if iszero(staticcall(gas(), 0x02, free, 0x29, 0x00, 0x20)) { revert(0x00, 0x00) }
+            found := mload(0x00)
+        }
+        return found == root;
+    }
+
+    /// @notice The hash of the node above two.
+    function node(bytes32 left, bytes32 right) internal pure returns (bytes32) {
+        return _node(left, right);
+    }
+
     function _node(bytes32 left, bytes32 right) private pure returns (bytes32) {
         return sha256(abi.encodePacked(hex"01", left, right));
     }

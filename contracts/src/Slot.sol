@@ -14,7 +14,7 @@ struct Slot {
     bool first; //         8  whether `opening` is the epoch's first
     uint16 domain; //     16  seats ever given when the epoch was scheduled: what the draws permute
     uint16 eligible; //   16  who may commit in this opening
-    uint16 committed; //  16  who did
+    uint16 committed; //  16  who did; in DRAW, how many of `ready` were waiting
     uint16 ready; //      16  who has keys for the next opening
     uint16 waiting; //    16  who joined since the draw was scheduled, for the epoch after
     uint16 nextRank; //   16  the aggregator whose turn is first
@@ -99,11 +99,12 @@ library SlotCodec {
         return uint16(bits >> 176) == uint16(bits >> 192);
     }
 
-    /// @notice With one more commit, and `ready` more participants with keys for the next opening.
-    /// @dev Neither count passes the 1,024 seats, so no sum carries into the next field.
-    function plusCommit(SlotWord word, uint256 ready) internal pure returns (SlotWord) {
+    /// @notice With `count` more commits, and so as many more participants with keys for the next opening: who may still
+    /// commit has sent none by themselves.
+    /// @dev Neither sum passes the 1,024 seats, so none carries into the next field.
+    function plusCommits(SlotWord word, uint256 count) internal pure returns (SlotWord) {
         unchecked {
-            return SlotWord.wrap(SlotWord.unwrap(word) + (1 << 192) + (ready << 208));
+            return SlotWord.wrap(SlotWord.unwrap(word) + count * ((1 << 192) + (1 << 208)));
         }
     }
 }

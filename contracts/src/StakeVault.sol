@@ -24,6 +24,11 @@ contract StakeVault {
     /// @notice A task released `amount` to the account's free stake.
     event StakeReleased(address indexed account, address indexed task, uint256 amount);
 
+    /// @notice A task took `amount` of the account's locked stake: `share` went to `challenger`, the rest to the treasury.
+    event StakeSlashed(
+        address indexed account, address indexed task, uint256 amount, address indexed challenger, uint256 share
+    );
+
     /// @notice The free stake is less than what is needed.
     error StakeTooLow(uint256 have, uint256 need);
     /// @notice Only tasks that the factory made lock and release.
@@ -33,10 +38,13 @@ contract StakeVault {
 
     /// @notice Who may lock and release.
     TaskList public immutable TASKS;
+    /// @notice Who receives what challengers do not.
+    address public immutable TREASURY;
     mapping(address account => Stake) private _stakes;
 
-    constructor(TaskList tasks) {
+    constructor(TaskList tasks, address treasury) {
         TASKS = tasks;
+        TREASURY = treasury;
     }
 
     modifier onlyTask() {
@@ -83,6 +91,15 @@ contract StakeVault {
         Stake memory stake = _stakes[account];
         _stakes[account] = Stake(stake.free + amount, stake.locked - amount);
         emit StakeReleased(account, msg.sender, amount);
+    }
+
+    /// @notice Takes `amount` of `account`'s locked stake: `share` of it becomes the challenger's free stake, the rest the
+    /// treasury's. Only a task may call.
+    function slash(address account, uint128 amount, address challenger, uint128 share) external onlyTask {
+        _stakes[account].locked -= amount;
+        _stakes[challenger].free += share;
+        _stakes[TREASURY].free += amount - share;
+        emit StakeSlashed(account, msg.sender, amount, challenger, share);
     }
 
     function _deposit(address account) private {

@@ -1,25 +1,48 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AbortReason, Aggregate, EndReason, Position} from "./TaskTypes.sol";
+import {AbortReason, Aggregate, EndReason, Fault, Position} from "./TaskTypes.sol";
 
 /// @title What a task says: the whole of its state can be folded from these.
 interface TaskEvents {
     /// @notice Participants are awaited until `until`, or until `target` are ready.
     event EnrolmentOpened(uint32 until, uint16 target);
 
-    /// @notice A participant took a seat; the keys serve the first opening of `readyEpoch`.
+    /// @notice A participant took a seat; `payee` is its leaf in payout trees, for ever. The keys serve the first opening
+    /// of `readyEpoch`.
     event ParticipantJoined(
         address indexed participant,
         Position position,
+        uint16 payee,
         uint32 readyEpoch,
         bytes32 maskKey,
         bytes32 boxKey,
         bytes32 consent
     );
 
-    /// @notice A participant gave up its seat.
-    event ParticipantLeft(address indexed participant, Position position);
+    /// @notice The sponsor of a task that is not open admitted a participant, or no longer does.
+    event ParticipantAdmitted(address indexed participant, bool allowed);
+
+    /// @notice A participant gave up its seat; its stake can be collected from `thawAt`, in seconds without pauses.
+    event ParticipantLeft(address indexed participant, Position position, uint32 thawAt);
+
+    /// @notice The stake of a participant that left was released.
+    event StakeCollected(address indexed participant, uint256 amount);
+
+    /// @notice An aggregator's bond was locked beside its stake.
+    event BondPosted(address indexed participant, uint256 amount);
+
+    /// @notice A participant was convicted: it lost `amount`, of which the challenger receives `share`, and its seat
+    /// where it was `seated`.
+    event ParticipantSlashed(
+        address indexed participant,
+        Position position,
+        bool seated,
+        Fault fault,
+        uint256 amount,
+        address challenger,
+        uint256 share
+    );
 
     /// @notice A late-comer's keys for `opening`.
     event KeysAdvertised(
@@ -37,9 +60,9 @@ interface TaskEvents {
 
     /// @notice A participant committed; `bundle` is the digest of its bundle's block, the keys serve the next opening.
     event UpdateCommitted(
+        address indexed participant,
         uint32 round,
         uint16 attempt,
-        address indexed participant,
         Position position,
         uint32 generation,
         bytes32 updateRoot,
@@ -66,11 +89,12 @@ interface TaskEvents {
         uint32 stallAt
     );
 
-    /// @notice An aggregator proposed the round's outcome; the committee attests it before `attestBy`.
+    /// @notice An aggregator proposed the round's outcome under the name `proposal`: until `attestBy` the committee
+    /// attests it (FAST), or anybody may refute it (OPTIMISTIC).
     event AggregateProposed(
+        address indexed aggregator,
         uint32 round,
         uint16 attempt,
-        address indexed aggregator,
         Position position,
         uint16 rank,
         bytes32 proposal,
@@ -79,23 +103,39 @@ interface TaskEvents {
     );
 
     /// @notice No quorum attested in time; ranks from `nextRank` may propose, the first from `aggregateFrom`.
-    event ProposalDropped(
-        uint32 round, uint16 attempt, address indexed aggregator, uint16 nextRank, uint32 aggregateFrom
+    event ProposalDropped(uint32 round, uint16 attempt, uint16 nextRank, uint32 aggregateFrom);
+
+    /// @notice A proposal that awaited finality was refuted. Its round is aggregated again, from the same frozen set;
+    /// what was proposed after it falls with it. Ranks from `nextRank` may propose, by the hash of `beaconBlock`.
+    event ProposalRefuted(
+        address indexed aggregator,
+        uint32 round,
+        uint16 attempt,
+        bytes32 proposal,
+        uint16 nextRank,
+        uint32 beaconBlock,
+        uint32 aggregateFrom,
+        uint32 stallAt
     );
 
-    /// @notice The round's model stands. `attesters` is the bitmap of the seats that signed.
-    event RoundFinalized(
-        uint32 round, uint16 attempt, bytes32 baseRoot, bytes32 modelRoot, bytes32 stateRoot, bytes attesters
-    );
+    /// @notice The round's proposal is final, and with it all before it. `attesters` is the bitmap of the seats that
+    /// signed; empty where its window passed.
+    event RoundFinalized(uint32 round, uint16 attempt, bytes32 proposal, bytes attesters);
 
     /// @notice An attempt was given up before its survivors were frozen.
     event AttemptAborted(uint32 round, uint16 attempt, AbortReason reason);
 
     /// @notice The task is over after `rounds` rounds.
-    event TaskEnded(EndReason reason, uint32 rounds, bytes32 modelRoot, bytes32 payoutRoot, uint256 payoutTotal);
+    event TaskEnded(EndReason reason, uint32 rounds);
 
-    /// @notice `account` was paid `amount`, in all `cumulative` wei.
-    event RewardClaimed(address indexed account, uint256 amount, uint256 cumulative);
+    /// @notice The clocks stand still since `since`.
+    event TaskPaused(uint32 since);
+
+    /// @notice The clocks run again; every deadline moved by `spent` seconds.
+    event TaskResumed(uint32 spent);
+
+    /// @notice `account` was paid `amount` as `payee`, in all `cumulative`.
+    event RewardClaimed(address indexed account, uint256 payee, uint256 amount, uint256 cumulative);
 
     /// @notice What the task did not pay out went back to its sponsor.
     event RemainderReturned(address indexed sponsor, uint256 amount);

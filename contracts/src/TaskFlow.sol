@@ -3,14 +3,16 @@ pragma solidity 0.8.37;
 
 import {Slot} from "./Slot.sol";
 import {TaskState} from "./TaskState.sol";
-import {AbortReason, EndReason, Outcome, Params, Phase, Settings} from "./TaskTypes.sol";
+import {AbortReason, EndReason, Finality, Params, Phase, Settings} from "./TaskTypes.sol";
 
 /// @title A task's transitions. Callers load the slot once, pass it along, and store it once.
 abstract contract TaskFlow is TaskState {
     /// @dev Where a task goes when no round is open: the next opening, a new epoch, or a recess until enough are ready.
     /// After a recess the epoch is always new, so that those who joined meanwhile take part.
     function _proceed(Slot memory state, Params memory params, bool redraw) internal {
-        if (!redraw && state.ready >= params.minParticipants) {
+        if (state.opening == type(uint24).max) {
+            _end(state, EndReason.EXHAUSTED);
+        } else if (!redraw && state.ready >= params.minParticipants) {
             state.first = false;
             _open(state, params);
         } else if (redraw && state.ready + state.waiting >= params.minParticipants) {
@@ -37,7 +39,9 @@ abstract contract TaskFlow is TaskState {
         ++state.epoch;
         state.domain = _book.seats;
         state.ready += state.waiting;
+        state.committed = state.waiting; // kept until the opening, should a refuted proposal call the draw off
         state.waiting = 0;
+        _book.redraw = false;
         _scheduleBeacon(state);
     }
 
@@ -56,8 +60,8 @@ abstract contract TaskFlow is TaskState {
             _scheduleBeacon(state);
             return;
         }
-        bytes32 base = _outcomes[_final(state)].modelRoot;
-        bytes32 seed = sha256(abi.encodePacked("foedus/epoch/v1", beacon, _epochSeed, base, terms.terms));
+        bytes32 head = _heads[_standing(state)];
+        bytes32 seed = sha256(abi.encodePacked("foedus/epoch/v1", beacon, _epochSeed, head, terms.terms));
         _epochSeed = seed;
         _frozen.beaconBlock = beaconBlock;
         emit EpochDrawn(state.epoch, state.domain, seed);
@@ -97,20 +101,29 @@ abstract contract TaskFlow is TaskState {
         }
     }
 
-    function _dropProposal(Slot memory state) internal {
+    /// @dev What follows a round that stands, or whose proposal awaits its window.
+    function _advance(Slot memory state, Params memory params) internal {
+        uint32 done = state.round - 1;
+        if (done == params.rounds) {
+            _end(state, EndReason.COMPLETED);
+        } else {
+            state.attempt = 1;
+            bool redraw = done % params.epochRounds == 0;
+            if (params.finality == Finality.OPTIMISTIC) redraw = redraw || _book.redraw;
+            _proceed(state, params, redraw);
+        }
+    }
+
+    /// @dev Back to aggregating: the same frozen set, the next aggregator, and no more time than there was.
+    function _reopen(Slot memory state) internal {
         state.phase = Phase.AGGREGATE;
         state.deadline = _frozen.stallAt;
         _frozen.aggregateFrom = _now();
-        emit ProposalDropped(state.round, state.attempt, _proposer(), state.nextRank, _now());
     }
 
     function _end(Slot memory state, EndReason reason) internal {
         state.phase = Phase.ENDED;
         state.deadline = 0;
-        uint256 last = _final(state);
-        Outcome memory outcome = _outcomes[last];
-        emit TaskEnded(reason, state.round - 1, outcome.modelRoot, outcome.payoutRoot, _total(last));
+        emit TaskEnded(reason, state.round - 1);
     }
-
-    function _proposer() internal view virtual returns (address);
 }

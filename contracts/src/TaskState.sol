@@ -2,114 +2,102 @@
 pragma solidity 0.8.37;
 
 import {CloneSettings} from "./CloneSettings.sol";
-import {Participant, Record} from "./Participant.sol";
+import {History} from "./History.sol";
+import {CommittingWord, Record} from "./Participant.sol";
 import {Slot, SlotWord} from "./Slot.sol";
 import {StakeVault} from "./StakeVault.sol";
 import {TaskErrors} from "./TaskErrors.sol";
 import {TaskEvents} from "./TaskEvents.sol";
-import {Book, Frozen, Outcome, Phase, Position, Seat, Settings} from "./TaskTypes.sol";
+import {Book, Claim, Finality, Frozen, Phase, Position, Seat} from "./TaskTypes.sol";
+import {ERC2771Context} from "@openzeppelin/contracts/metatx/ERC2771Context.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
-/// @title What a task stores, and how to look at it.
-abstract contract TaskState is EIP712, TaskEvents, TaskErrors {
+/// @notice Who made the task, and whose word it asks beyond its own state.
+interface TaskMaker {
+    /// @notice Who may pause tasks.
+    function guardian() external view returns (address);
+}
+
+/// @notice Who judges fraud proofs.
+interface TaskCourt {
+    /// @notice Until when, in the task's own time, demands keep its proposals from being final.
+    function busyUntil(address task) external view returns (uint32);
+}
+
+/// @title What a task stores, and what its parts ask of it.
+/// @dev The task and its annex have this one layout.
+abstract contract TaskState is EIP712, ERC2771Context, TaskEvents, TaskErrors {
     /// @notice Who makes tasks.
     address public immutable FACTORY;
     /// @notice Who holds the stakes.
     StakeVault public immutable VAULT;
+    /// @notice Who alone convicts.
+    address public immutable COURT;
 
     SlotWord internal _slot;
     Frozen internal _frozen;
     Book internal _book;
     bytes32 internal _epochSeed;
-    bytes32 internal _proposal;
-    Outcome[2] internal _outcomes; // of round r at r % 2
+    bytes32[2] internal _heads; // of round r at r % 2: the chain of proposals up to it
     mapping(address account => Record) internal _records;
     mapping(Position => Seat) internal _seats;
-    mapping(address account => uint256) internal _claimed;
+    mapping(address account => bool) internal _admitted;
+    mapping(uint256 payee => uint256) internal _claimed;
+    mapping(bytes32 proposal => bool) internal _convicted;
 
-    constructor(address factory, StakeVault vault) EIP712("Foedus", "1") {
+    constructor(address factory, StakeVault vault, address court, address forwarder)
+        EIP712("Foedus", "1")
+        ERC2771Context(forwarder)
+    {
         FACTORY = factory;
         VAULT = vault;
+        COURT = court;
     }
 
-    /// @notice The machine's state.
-    function slot() external view returns (Slot memory) {
-        return _slot.unpack();
+    /// @dev Whether `account` may act in `opening`, and its seat. One load for who committed in the opening before.
+    function _eligible(address account, uint32 opening, uint32 fresh) internal view returns (bool, uint16 seat) {
+        Record storage record = _records[account];
+        CommittingWord made = record.committing;
+        if (made.keepsUp(opening)) return (true, made.seat() - 1);
+        return (record.participant.hasKeys(opening, fresh), Position.unwrap(record.participant.position()));
     }
 
-    /// @notice The frozen set's digest, the beacon and the aggregators' clock.
-    function frozen() external view returns (Frozen memory) {
-        return _frozen;
-    }
-
-    /// @notice What was fixed at creation.
-    function settings() external view returns (Settings memory) {
-        return CloneSettings.fetch();
-    }
-
-    /// @notice A participant's record.
-    function participant(address account) external view returns (Participant memory) {
-        return _records[account].participant.unpack();
-    }
-
-    /// @notice Who sits at `position`; zero where the seat is free.
-    function memberAt(Position position) external view returns (address) {
-        return _seats[position].member;
-    }
-
-    /// @notice Seats ever given: positions are below it.
-    function seats() external view returns (uint16) {
-        return _book.seats;
-    }
-
-    /// @notice keccak256 of what `account` committed last, bound to chain, task, round, attempt and account.
-    function commitment(address account) external view returns (bytes32) {
-        return _records[account].commitment;
-    }
-
-    /// @notice Whether `account` may act in the opening under way.
-    function isEligible(address account) external view returns (bool) {
-        return _records[account].participant.isEligible(_slot.opening(), _slot.freshEpoch());
-    }
-
-    /// @notice The seed of the epoch drawn last.
-    function epochSeed() external view returns (bytes32) {
-        return _epochSeed;
-    }
-
-    /// @notice The hash of the proposal made last.
-    function proposal() external view returns (bytes32) {
-        return _proposal;
-    }
-
-    /// @notice The root of the final model: the base of the round under way.
-    function currentModelRoot() external view returns (bytes32) {
-        return _outcomes[_final(_slot.unpack())].modelRoot;
-    }
-
-    /// @notice The final payout root and the wei it pays in all.
-    function payout() external view returns (bytes32 root, uint256 total) {
-        uint256 last = _final(_slot.unpack());
-        return (_outcomes[last].payoutRoot, _total(last));
-    }
-
-    /// @notice The wei paid to `account`.
-    function claimed(address account) external view returns (uint256) {
-        return _claimed[account];
-    }
-
-    /// @dev Where the outcome of the last final round is kept.
-    function _final(Slot memory state) internal pure returns (uint256) {
+    /// @dev Where the head of the chain of standing proposals is kept.
+    function _standing(Slot memory state) internal pure returns (uint256) {
         return (state.round - 1) & 1;
     }
 
-    /// @dev The wei paid by an outcome.
-    function _total(uint256 outcome) internal view returns (uint96) {
-        return outcome == 0 ? _book.evenTotal : _book.oddTotal;
+    function _isOptimistic() internal view returns (bool) {
+        return CloneSettings.finality() == Finality.OPTIMISTIC;
+    }
+
+    /// @dev Reverts unless the chain of standing proposals holds this one.
+    function _requireStanding(SlotWord state, bytes32 before, Claim calldata claim, bytes32[] calldata later)
+        internal
+        view
+        returns (bytes32 name)
+    {
+        name = History.proposal(before, History.hashOf(claim));
+        bytes32 head = History.head(name, later);
+        bytes32 need = _heads[(state.round() - 1) & 1];
+        if (head != need) revert NotStanding(head, need);
     }
 
     function _requirePhase(Slot memory state, Phase need) internal pure {
         if (state.phase != need) revert WrongPhase(state.phase, need);
+    }
+
+    /// @dev What every task but one that is over or paused allows.
+    function _requireRunning(Slot memory state) internal pure {
+        if (state.phase == Phase.ENDED) revert TaskIsOver();
+        if (state.phase == Phase.PAUSED) revert TaskIsPaused();
+    }
+
+    /// @dev Seconds of block time that the task was not paused.
+    function _clock() internal view returns (uint32) {
+        Book storage book = _book;
+        uint32 running = book.pausedAt == 0 ? _now() : book.pausedAt;
+        return running - book.pausedSeconds;
     }
 
     /// @dev Blocks count seconds in 32 bits until 2106; a sum past that reverts.

@@ -14,6 +14,7 @@ from rich.text import Text
 from foedus import __version__
 from foedus.node.cli import auditing, doctor, looking, running, simulating
 from foedus.node.cli.context import Cli, cli_of
+from foedus.node.cli.contracts import contracts
 from foedus.node.cli.devnet import devnet
 from foedus.node.cli.keys import init, keys
 from foedus.node.cli.rounds import models, rewards, rounds
@@ -34,6 +35,7 @@ app.add_typer(running.nodes, name="node")
 app.add_typer(rounds, name="round")
 app.add_typer(rewards, name="reward")
 app.add_typer(models, name="model")
+app.add_typer(contracts, name="contracts")
 app.add_typer(devnet, name="devnet")
 app.command()(init)
 app.command()(running.status)

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from foedus.contracts.errors import LedgerError
+from foedus.contracts.verify import verify
 from foedus.node import keystore
 from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.money import ether
@@ -62,7 +63,9 @@ async def _chain(cli: Cli) -> AsyncIterator[Check]:
         async with open_ledger(cli) as ledger:
             head = await ledger.head()
             yield Check("chain", True, f"{config.rpc}, chain {ledger.chain_id}, block {head.number}")
-            yield Check("contracts", True, f"factory {ledger.deployment.factory}")
+            wrong = "; ".join(map(str, await verify(ledger, ledger.deployment)))
+            remedy = "get the network's address book, and the release that it was made with"
+            yield Check("contracts", not wrong, wrong or f"verified, factory {ledger.deployment.factory}", remedy)
             late = int(time.time()) - head.timestamp
             remedy = "set the clock, or wait until the chain has synchronised"
             yield Check("clock", abs(late) < CLOCK_SECONDS, f"head is {late} s old", remedy)

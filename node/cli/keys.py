@@ -66,9 +66,8 @@ def new(
     context: typer.Context,
     light: Annotated[bool, typer.Option(help="Quick key derivation: for throw-away devnet keys only.")] = False,
 ) -> None:
-    """Make a fresh account."""
+    """Make a fresh account. It needs no home: one that only deploys contracts has a keystore and nothing else."""
     cli = cli_of(context)
-    cli.home.require()
     address = keystore.new(cli.home, cli.passphrase(confirm=True), light=light)
     cli.answer({"address": address}, f"New account {address}. Its key is in {cli.home.keystore}: keep a copy safe.")
 
@@ -81,7 +80,6 @@ def import_(
 ) -> None:
     """Bring an account from elsewhere."""
     cli = cli_of(context)
-    cli.home.require()
     passphrase = cli.passphrase()
     address = keystore.add(cli.home, keystore.read_foreign(file, passphrase), passphrase, light=light)
     cli.answer({"address": address}, f"Imported {address}.")
@@ -91,6 +89,5 @@ def import_(
 def list_(context: typer.Context) -> None:
     """Show the accounts in this home."""
     cli = cli_of(context)
-    cli.home.require()
     known = keystore.accounts(cli.home)
     cli.answer({"accounts": known}, "\n".join(known) or "No account yet: run `foedus key new`.")

@@ -19,6 +19,8 @@ from foedus.node.cli.money import account_of, ether
 from foedus.node.cli.sessions import open_ledger, open_store
 from foedus.node.cli.tasks import TaskAddress
 from foedus.node.errors import NodeError
+from foedus.protocol.claims import NO_CLAIM, Claim, claim_of
+from foedus.protocol.ids import ZERO32, Hash32
 from foedus.protocol.round import Round
 from foedus.protocol.task import Task
 
@@ -86,6 +88,18 @@ def show(
     asyncio.run(work())
 
 
+def _later(task: Task) -> list[Hash32]:
+    """The digests of the claims that await finality."""
+    return [claim_of(waiting).digest for waiting in task.pending]
+
+
+def _last(task: Task) -> tuple[Hash32, Claim]:
+    """The last final proposal, and the name of the one before it. Raises NodeError where there is none."""
+    if not task.finished or task.finished[-1].proposal is None:
+        raise NodeError(f"{task.address} has no final round yet: nothing was earned")
+    return task.finished[-1].proposal.before, claim_of(task.finished[-1])
+
+
 @rewards.command("show")
 def show_rewards(context: typer.Context, task: TaskAddress) -> None:
     """Show what every account has earned, and what was claimed."""
@@ -124,12 +138,15 @@ def claim(
             state, _ = await read_task(ledger, task)
             async with open_store(cli, ledger) as store:
                 terms, _ = await load_terms(store, state)
-            earned = rewards_of(state, terms, await treasury_of(ledger)).earned
-            who = account_of(account or signer.address)
-            if who not in earned:
+            found = rewards_of(state, terms, await treasury_of(ledger))
+            earned, who = found.earned, account_of(account or signer.address)
+            if not earned.get(who):
                 raise NodeError(f"{who} has earned nothing in {state.address} yet")
-            index, count, proof = claim_proof(earned, who)
-            receipt = await ledger.transact(calls.claim(state.address, who, earned[who], index, count, proof))
+            payee, proof = claim_proof(earned, found.payees, who)
+            before, last = _last(state)
+            receipt = await ledger.transact(
+                calls.claim(state.address, who, earned[who], payee, proof, before, last, _later(state))
+            )
             paid = earned[who] - state.claimed.get(who, 0)
             cli.answer({"account": who, "paid": paid, "gas": receipt.gas_used}, f"Paid {ether(paid)} to {who}.")
 
@@ -145,7 +162,8 @@ def remainder(context: typer.Context, task: TaskAddress) -> None:
     async def work() -> None:
         async with open_ledger(cli, signer) as ledger:
             state, _ = await read_task(ledger, task)
-            receipt = await ledger.transact(calls.withdraw_remainder(state.address))
+            before, last = _last(state) if state.finished else (ZERO32, NO_CLAIM)
+            receipt = await ledger.transact(calls.withdraw_remainder(state.address, before, last))
             amount = state.pool - state.payout_total
             facts = {"task": state.address, "returned": amount, "gas": receipt.gas_used}
             cli.answer(facts, f"Returned {ether(amount)} to {signer.address}.")

@@ -26,6 +26,9 @@ nodes = typer.Typer(no_args_is_help=True, help="This participant's daemon.")
 def run_(
     context: typer.Context,
     json_logs: Annotated[bool, typer.Option(help="Log JSON lines even on a terminal.")] = False,
+    watch_only: Annotated[
+        bool, typer.Option("--watch-only", help="Take part in nothing: judge every task's proposals, prove wrong ones.")
+    ] = False,
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C: it drains, then stops."""
     from foedus.node.daemon import run_daemon
@@ -38,7 +41,7 @@ def run_(
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        await run_daemon(cli.home, config, signer, stop)
+        await run_daemon(cli.home, config, signer, stop, watch_only=watch_only)
 
     asyncio.run(work())
 

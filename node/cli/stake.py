@@ -11,6 +11,7 @@ import typer
 from foedus.contracts import calls
 from foedus.contracts.calls import Call
 from foedus.contracts.deployment import Deployment
+from foedus.node.chain import find_task
 from foedus.node.cli.context import cli_of
 from foedus.node.cli.money import account_of, ether, wei
 from foedus.node.cli.sessions import open_ledger
@@ -42,6 +43,28 @@ def _move(context: typer.Context, amount: str, call: Callable[[Deployment, Wei],
             held = await ledger.stake(ledger.address)
             facts = {"free": held.free, "locked": held.locked, "gas": receipt.gas_used}
             cli.answer(facts, f"{done} {ether(value)}: free {ether(held.free)}, locked {ether(held.locked)}.")
+
+    asyncio.run(work())
+
+
+@stake.command()
+def collect(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(help="The task that was left.")],
+    account: Annotated[str, typer.Option(help="Whose; the home's own by default.")] = "",
+) -> None:
+    """Release the stake of an account that left a task, once it has thawed."""
+    cli = cli_of(context)
+    signer = cli.unlock()
+
+    async def work() -> None:
+        async with open_ledger(cli, signer) as ledger:
+            _, event = await find_task(ledger, task)
+            who = account_of(account or signer.address)
+            receipt = await ledger.transact(calls.collect_stake(event.task, who))
+            held = await ledger.stake(who)
+            facts = {"account": who, "free": held.free, "locked": held.locked, "gas": receipt.gas_used}
+            cli.answer(facts, f"Released: {who} has {ether(held.free)} free, {ether(held.locked)} locked.")
 
     asyncio.run(work())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from foedus.node.cli.sessions import open_ledger, open_store
 from foedus.node.errors import NodeError
 from foedus.node.journal import Enrolment, Journal
 from foedus.protocol.ids import Address, Opening, Wei
+from foedus.protocol.law import Law
 from foedus.protocol.task import Task, create
 from foedus.protocol.terms import Terms
 
@@ -62,7 +64,8 @@ def create_(
         finally:
             await local.close()
         async with open_ledger(cli, signer) as ledger:
-            call = calls.create_task(ledger.deployment, terms.digest, built.model_root, terms.params, Wei(terms.pool))
+            law, pool = Law.of(terms, built.manifest).digest, Wei(terms.pool)
+            call = calls.create_task(ledger.deployment, terms.digest, law, built.model_root, terms.params, pool)
             receipt = await ledger.transact(call)
             made = [
                 event.task
@@ -200,7 +203,7 @@ async def _join(cli: Cli, ledger: Ledger, journal: Journal, mine: Enrolment, ter
 
 @tasks.command()
 def leave(context: typer.Context, task: TaskAddress) -> None:
-    """Leave a task and get the stake back."""
+    """Leave a task. Its stake can be collected once it has thawed: `foedus stake collect`."""
     cli = cli_of(context)
     signer = cli.unlock()
 
@@ -211,6 +214,10 @@ def leave(context: typer.Context, task: TaskAddress) -> None:
             journal = Journal(cli.home.journal, bytes(signer.key))
             journal.drop_enrolment(Address(event.task))
             journal.close()
-            cli.answer({"task": event.task, "gas": receipt.gas_used}, f"Left {event.task}; its stake is free again.")
+            state, _ = await read_task(ledger, event.task)
+            thaw = state.thawing[ledger.address]
+            when = datetime.fromtimestamp(thaw, UTC).isoformat(sep=" ", timespec="seconds")
+            facts = {"task": event.task, "thaw_at": thaw, "gas": receipt.gas_used}
+            cli.answer(facts, f"Left {event.task}. From {when} on: foedus stake collect {event.task}")
 
     asyncio.run(work())

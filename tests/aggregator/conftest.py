@@ -20,6 +20,7 @@ from foedus.aggregator.freeze import check_bundle, choose_survivors, find_disput
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.report import Report
+from foedus.aggregator.rules import initial_state, rule_of
 from foedus.aggregator.unmask import Collected, FirstFreeze, collect, release_shares, reveal
 from foedus.aggregator.update import encode_update
 from foedus.network.cid import cid_of
@@ -29,12 +30,14 @@ from foedus.protocol.chunks import Lanes, lanes_to_bytes, vector_root
 from foedus.protocol.commitments import Context
 from foedus.protocol.events import Logged, LogPoint
 from foedus.protocol.fixedpoint import from_fixed, to_fixed
+from foedus.protocol.fold import fold
 from foedus.protocol.ids import ZERO32, Address, Attempt, Cid, Hash32, Opening, Position, RoundNumber, Timestamp, Wei
+from foedus.protocol.law import Law
 from foedus.protocol.manifest import Manifest
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
 from foedus.protocol.round import Commitment, Participant, Round
-from foedus.protocol.task import fold
-from foedus.protocol.terms import Params, Terms
+from foedus.protocol.terms import Terms
+from tests.protocol import samples
 
 CHAIN_ID = 31337
 SHAPES = {"w": (20, 30), "b": (30,)}
@@ -82,7 +85,8 @@ def make_base(generator: np.random.Generator) -> NDArray[np.int32]:
 
 
 def make_terms(members: int, **changes: object) -> Terms:
-    params = Params(3, 2, max(members, 2), 2, 8, 4, 60, 60, 60, 60, 60, 60, Wei(1))
+    most = max(members, 2)
+    params = samples.params(min_participants=2, max_participants=most, epoch_rounds=8, stake=Wei(1))
     settings: dict[str, object] = {
         "name": "t",
         "app": "00" * 32,
@@ -114,6 +118,7 @@ class World:
     round: Round | None = None
     terms: Terms | None = None
     base: NDArray[np.int32] | None = None
+    state: NDArray[np.int32] | None = None
     keys: dict[Position, RoundKeys] = field(default_factory=dict)
     blobs: Blobs = field(default_factory=Blobs)
     guards: dict[Position, FirstFreeze] = field(default_factory=dict)
@@ -126,6 +131,8 @@ class World:
         self.keys = self.keys or {p: RoundKeys.generate(self.random) for p in self.positions}
         self.keys |= {Position(p): self.keys[Position(of)] for p, of in self.copied.items()}
         self.base_ = make_base(self.generator) if self.base is None else self.base
+        rule = rule_of(self.terms_)
+        self.state_ = initial_state(rule, self.manifest.model_lanes) if self.state is None else self.state
         self.round_ = self.round or self._made_up()
         task = address(10_000)
         self.context = Context(ZERO32, CHAIN_ID, task, self.round_.number, self.round_.attempt, self.round_.base_root)
@@ -179,6 +186,9 @@ class World:
         self.prepared[me], self.sealed[me] = prepared, sealed
         self.blobs.keep(sealed)
         self.commitments[me] = Commitment(
+            opening=self.round_.opening,
+            round=self.round_.number,
+            attempt=self.round_.attempt,
             participant=address(me),
             position=me,
             generation=1,
@@ -235,9 +245,8 @@ class World:
 
     def outcome(self, survivors: frozenset[Position], collected: Collected, workers: int = 1) -> Outcome:
         blobs = {p: self.prepared[p].update_blob for p in survivors}
-        return aggregate(
-            self.layout, self.terms_, self.manifest, self.base_, survivors, blobs, collected.seeds, workers
-        )
+        start = (self.base_, self.state_)
+        return aggregate(self.layout, self.terms_, self.manifest, *start, survivors, blobs, collected.seeds, workers)
 
 
 @pytest.fixture(scope="session")
@@ -258,6 +267,7 @@ class Chain:
         self.terms = make_terms(members, model=root.hex(), model_cid=self.initial, **settings)
         self.blobs.keep(self.terms.to_bytes())
         self.blobs.keep(make_manifest().to_bytes())
+        self.state = initial_state(rule_of(self.terms), self.base.size)
         self.entries: list[Logged] = []
         self.worlds: list[World] = []
         self.outcomes: list[Outcome] = []
@@ -265,10 +275,12 @@ class Chain:
         self.guards = {Position(p): FirstFreeze() for p in range(members)}
         self.generation = 0
         task = address(10_000)
-        self.say(ev.TaskCreated(task, address(9_999), self.terms.digest, root, Wei(0), self.terms.params))
+        law = Law.of(self.terms, make_manifest()).digest
+        ether = Address("0x" + "00" * 20)
+        self.say(ev.TaskCreated(task, address(9_999), self.terms.digest, law, root, ether, Wei(0), self.terms.params))
         self.say(ev.EnrolmentOpened(Timestamp(1), members))
         for p, keys in self.keys.items():
-            self.say(ev.ParticipantJoined(address(p), p, 1, keys.mask_key, keys.box_key, self.terms.digest))
+            self.say(ev.ParticipantJoined(address(p), p, p + 1, 1, keys.mask_key, keys.box_key, self.terms.digest))
         self.say(ev.DrawScheduled(1, 2))
         self.say(ev.EpochDrawn(1, members, Hash32(sha256(bytes([seed])).digest())))
 
@@ -290,6 +302,7 @@ class Chain:
             round=round_,
             terms=self.terms,
             base=self.base,
+            state=self.state,
             keys=dict(self.keys),
             blobs=self.blobs,
             guards=self.guards,
@@ -303,9 +316,9 @@ class Chain:
             made = world.commitments[p]
             self.say(
                 ev.UpdateCommitted(
+                    participant=address(p),
                     round=number,
                     attempt=attempt,
-                    participant=address(p),
                     position=p,
                     generation=self.generation,
                     update_root=made.update_root,
@@ -323,7 +336,7 @@ class Chain:
         outcome = world.outcome(survivors, world.unmask(survivors, [Position(p) for p in absent]))
         self.outcomes.append(outcome)
         self.propose(world, outcome, everyone)
-        self.base = outcome.model
+        self.base, self.state = outcome.model, outcome.state
         self.worlds.append(world)
         return world
 
@@ -335,7 +348,9 @@ class Chain:
 
     def propose(self, world: World, outcome: Outcome, attesters: bytes) -> None:
         number, attempt = world.round_.number, world.round_.attempt
-        hints = ProposalManifest(self.blobs.keep(outcome.model_blob), self.blobs.keep(outcome.unmask_blob)).to_bytes()
+        state = self.blobs.keep(outcome.state_blob) if outcome.state_blob else None
+        cids = [self.blobs.keep(blob) for blob in (outcome.model_blob, outcome.unmask_blob, outcome.tops_blob)]
+        hints = ProposalManifest(*cids, state, outcome.causes).to_bytes()
         self.blobs.keep(hints)
         claim = ev.Aggregate(
             sum_root=outcome.sum_root,
@@ -350,9 +365,9 @@ class Chain:
             quarantined=outcome.quarantined,
         )
         first = min(world.commitments)
-        self.say(ev.AggregateProposed(number, attempt, address(first), first, 0, ZERO32, claim, Timestamp(0)))
-        root, base = outcome.model_root, world.round_.base_root
-        self.say(ev.RoundFinalized(number, attempt, base, root, outcome.state_root, attesters))
+        name = Hash32(sha256(b"proposal" + bytes([number])).digest())
+        self.say(ev.AggregateProposed(address(first), number, attempt, first, 0, name, claim, Timestamp(0)))
+        self.say(ev.RoundFinalized(number, attempt, name, attesters))
 
     def amend(self, kind: type, **changes: object) -> None:
         """Rewrite the last event of a kind."""

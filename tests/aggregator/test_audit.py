@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -23,6 +24,8 @@ from foedus.protocol.ids import ZERO32, Address, Attempt, Cid, Hash32, Opening, 
 from foedus.protocol.task import ImpossibleEvent
 
 A, B = Position(0), Position(1)
+BLOBS = ("bundle", "vector", "unmask", "model", "state", "tops", "proposal")
+STATEFUL = ("fedavgm", "fedadam", "fedyogi", "fedadagrad")
 CLAIMS = ("groups", "quarantined", "sum_root", "unmask_root", "state_root", "model_root", "total_weight")
 
 
@@ -43,14 +46,12 @@ def reclaim(chain: Any, **changes: Any) -> None:
     last = next(e.event for e in reversed(chain.entries) if isinstance(e.event, ev.AggregateProposed))
     fields = {name: getattr(last.aggregate, name) for name in ev.Aggregate.__dataclass_fields__}
     chain.amend(ev.AggregateProposed, aggregate=ev.Aggregate(**{**fields, **changes}))
-    if "model_root" in changes:
-        chain.amend(ev.RoundFinalized, model_root=changes["model_root"])
 
 
 def republish(chain: Any, seeds: dict[Any, Any]) -> None:
     """The last proposal with other seeds, consistently hashed."""
     world, old = chain.worlds[-1], hints(chain, -1)
-    made = ProposalManifest(old.model, chain.blobs.keep(unmask_to_bytes(seeds))).to_bytes()
+    made = replace(old, unmask=chain.blobs.keep(unmask_to_bytes(seeds))).to_bytes()
     chain.blobs.keep(made)
     reclaim(chain, manifest=Hash32(sha256(made).digest()), unmask_root=unmask_root(world.layout, seeds))
 
@@ -85,6 +86,16 @@ def test_groups_and_degrees_verify_too(chains: Callable[..., Any]) -> None:
     assert chain.audit(workers=2).exit_code == 0
 
 
+@pytest.mark.parametrize("rule", STATEFUL)
+def test_every_rule_verifies_and_carries_its_state(chains: Callable[..., Any], rule: str) -> None:
+    chain = played(chains, rounds=3, rule=rule)
+    report = chain.audit()
+    assert (report.status, report.exit_code) == (Status.VERIFIED, 0)
+    assert len({outcome.state_root for outcome in chain.outcomes} - {ZERO32}) == 3
+    for entry in report.rounds:
+        assert {"state", "state_root", "model_root"} <= set(entry.verified)
+
+
 def blob_of(chain: Any, which: str) -> tuple[Cid, str, Address | None]:
     """A stored blob of round 2: its CID, what the audit calls it, and who answers for it."""
     world, first = chain.worlds[1], chain.worlds[1].round_.roster[A].address
@@ -98,13 +109,17 @@ def blob_of(chain: Any, which: str) -> tuple[Cid, str, Address | None]:
             return hints(chain, 1).unmask, "unmask", first
         case "model":
             return hints(chain, 1).model, "model", first
+        case "tops":
+            return hints(chain, 1).tops, "tops", first
+        case "state":
+            return hints(chain, 1).state or Cid(""), "state", first
     claim = [e.event.aggregate for e in chain.entries if isinstance(e.event, ev.AggregateProposed)][1]
     return block_cid(claim.manifest), "proposal", first
 
 
-@pytest.mark.parametrize("which", ["bundle", "vector", "unmask", "model", "proposal"])
+@pytest.mark.parametrize("which", BLOBS)
 def test_a_corrupt_block_names_round_and_owner(chains: Callable[..., Any], which: str) -> None:
-    chain = played(chains)
+    chain = played(chains, rule="fedadam")
     cid, what, owner = blob_of(chain, which)
     chain.blobs.broken.add(cid)
     report = chain.audit()
@@ -115,10 +130,10 @@ def test_a_corrupt_block_names_round_and_owner(chains: Callable[..., Any], which
 
 
 @pytest.mark.parametrize("at", [0, 3, 40, 70, -1])
-@pytest.mark.parametrize("which", ["bundle", "vector", "unmask", "model", "proposal"])
+@pytest.mark.parametrize("which", BLOBS)
 def test_a_lying_store_is_found_out(chains: Callable[..., Any], which: str, at: int) -> None:
     """A store that answers with one bit flipped and does not check it."""
-    chain = played(chains)
+    chain = played(chains, rule="fedadam")
     cid, _, owner = blob_of(chain, which)
     blob = bytearray(chain.blobs.held[cid])
     blob[at] ^= 1
@@ -132,17 +147,17 @@ def test_a_lying_store_is_found_out(chains: Callable[..., Any], which: str, at: 
     assert {account for _, _, account in found} == {owner}
 
 
-@pytest.mark.parametrize("which", ["bundle", "vector", "unmask", "model", "proposal"])
+@pytest.mark.parametrize("which", BLOBS)
 def test_what_is_missing_is_unavailable_and_never_verified(chains: Callable[..., Any], which: str) -> None:
-    chain = played(chains)
+    chain = played(chains, rule="fedadam")
     cid, what, owner = blob_of(chain, which)
     del chain.blobs.held[cid]
     report = chain.audit()
     assert report.exit_code == 2
     assert report.rounds[1].findings == (Unavailable(what, owner, cid),)
     assert report.rounds[1].status is Status.UNAVAILABLE
-    if which == "model":
-        assert "model_root" in report.rounds[1].verified
+    if which in ("model", "state", "tops"):
+        assert {"sum_root", "state_root", "model_root"} <= set(report.rounds[1].verified)
     else:
         assert "sum_root" not in report.rounds[1].verified
         assert "aggregate" in report.rounds[1].unchecked
@@ -155,9 +170,10 @@ def test_a_mismatch_outweighs_what_is_missing(chains: Callable[..., Any]) -> Non
     assert chain.audit().exit_code == 1
 
 
+@pytest.mark.parametrize("rule", ["fedavg", "fedadagrad"])
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_a_wrong_claim_names_the_aggregator(chains: Callable[..., Any], claim: str) -> None:
-    chain = played(chains)
+def test_a_wrong_claim_names_the_aggregator(chains: Callable[..., Any], claim: str, rule: str) -> None:
+    chain = played(chains, rule=rule)
     wrong = {"groups": b"\x00", "quarantined": b"\x01", "total_weight": 7}.get(claim, Hash32(b"\x05" * 32))
     reclaim(chain, **{claim: wrong})
     report = chain.audit()
@@ -198,6 +214,36 @@ def test_an_initial_model_that_is_gone_costs_the_first_round_only(chains: Callab
     assert "sum_root" in report.rounds[0].verified
     assert "model_root" not in report.rounds[0].verified
     assert report.rounds[1].status is Status.VERIFIED
+
+
+def test_a_state_that_cannot_be_had_or_made_again_costs_the_next_round(chains: Callable[..., Any]) -> None:
+    """Without round 1's vectors its state cannot be made again; where it is not stored either, round 2 has no base."""
+    chain = played(chains, rounds=3, rule="fedyogi")
+    lost = hints(chain, 0).state
+    world = chain.worlds[0]
+    del chain.blobs.held[lost]
+    assert chain.audit().rounds[1].status is Status.VERIFIED
+    del chain.blobs.held[parse_envelope(world.layout, A, world.sealed[A]).update]
+    report = chain.audit()
+    assert report.exit_code == 2
+    assert report.rounds[1].findings == (Unavailable("base state", None, lost),)
+    assert "sum_root" in report.rounds[1].verified
+    assert not {"state_root", "model_root"} & set(report.rounds[1].verified)
+    assert report.rounds[2].status is Status.VERIFIED
+
+
+@pytest.mark.parametrize(("rule", "stored"), [("fedavg", True), ("fedadam", False)])
+def test_a_manifest_names_a_state_exactly_where_the_rule_has_one(
+    chains: Callable[..., Any], rule: str, stored: bool
+) -> None:
+    chain = played(chains, rule=rule)
+    old = hints(chain, -1)
+    made = replace(old, state=old.model if stored else None).to_bytes()
+    chain.blobs.keep(made)
+    reclaim(chain, manifest=Hash32(sha256(made).digest()))
+    report = chain.audit()
+    assert report.exit_code == 1
+    assert named(report) == {(2, "proposal", chain.worlds[0].round_.roster[A].address)}
 
 
 @pytest.mark.parametrize("which", ["terms", "manifest"])
@@ -301,9 +347,7 @@ def test_a_hostile_sponsor_makes_findings_and_no_exceptions(chains: Callable[...
     chain = chains(3)
     chain.entries[0] = type(chain.entries[0])(
         chain.entries[0].point,
-        ev.TaskCreated(
-            address_of(chain), address_of(chain), Hash32(sha256(hostile).digest()), ZERO32, Wei(0), chain.terms.params
-        ),
+        replace(chain.entries[0].event, terms=Hash32(sha256(hostile).digest())),
     )
     chain.blobs.keep(hostile)
     report = chain.audit()
@@ -326,7 +370,7 @@ def test_any_changed_byte_of_any_stored_blob_is_a_mismatch(
 ) -> None:
     """Every blob of an honest task is needed, and none can change or shrink unseen."""
     if not _PLAYED:
-        chain = _PLAYED["chain"] = chains(5, group_size=4, neighbours=2)
+        chain = _PLAYED["chain"] = chains(5, group_size=4, neighbours=2, rule="fedadam")
         chain.play()
         chain.play(absent=[1])
         chain.play(out=[2])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.aggregate import MalformedProposal, ProposalManifest
+from foedus.aggregator.aggregate import MalformedProposal, ProposalManifest, proposal_limit
 from foedus.aggregator.update import METRIC_RANGE, decode_metrics, encode_update, group_weight, is_honest, metric_bits
 from foedus.protocol.cids import block_cid
 from foedus.protocol.fixedpoint import NotRepresentable, from_fixed, signed
@@ -88,11 +88,26 @@ def test_what_cannot_be_encoded_is_refused(worlds: Callable[..., Any]) -> None:
         encode_update(world.terms_, world.manifest, base[1:], base[1:], 1, {"accuracy": 1.0, "loss": 1.0}, noise[1:])
 
 
-@given(st.binary(max_size=130))
+@given(st.binary(max_size=200))
 def test_only_a_proposal_manifest_is_read_as_one(blob: bytes) -> None:
     with pytest.raises(MalformedProposal):
         ProposalManifest.from_bytes(blob)
-    made = ProposalManifest(block_cid(Hash32(bytes(32))), block_cid(Hash32(b"\x01" * 32)))
-    assert ProposalManifest.from_bytes(made.to_bytes()) == made
-    with pytest.raises(MalformedProposal):
-        ProposalManifest.from_bytes(made.to_bytes()[:4] + bytes(118))
+    cids = [block_cid(Hash32(bytes([number]) * 32)) for number in range(4)]
+    for made, size in (
+        (ProposalManifest(*cids[:3]), 183),
+        (ProposalManifest(*cids), 242),
+        (ProposalManifest(*cids[:3], causes={1: 2, 7: 0}), 195),
+        (ProposalManifest(*cids, causes={3: 2**32 - 1}), 248),
+    ):
+        written = made.to_bytes()
+        assert (len(written), len(written) <= proposal_limit(8)) == (size, True)
+        assert ProposalManifest.from_bytes(written) == made
+        for other in (
+            written[:4] + bytes(size - 4),
+            written[:-1],
+            written + b"b",
+            written[:63],
+            b"FDP\x01" + written[4:],
+        ):
+            with pytest.raises(MalformedProposal):
+                ProposalManifest.from_bytes(other)

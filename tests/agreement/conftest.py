@@ -15,7 +15,7 @@ from tests.contracts.actors import ETHER, World
 
 ANVIL = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 ACCOUNTS = 41
-"""Forty who may take part, more than a committee has seats, and a sponsor."""
+"""Thirty-nine who may take part, more than a committee has seats, the guardian, and the sponsor."""
 
 GENESIS_TIME = 1_700_000_000
 

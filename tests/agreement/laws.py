@@ -15,13 +15,22 @@ from foedus.protocol.duties import (
     Duty,
     Poke,
     Propose,
+    Settle,
     SignSurvivors,
     duties,
+    settles_at,
 )
 from foedus.protocol.events import Phase
 from foedus.protocol.ids import Address, Hash32, Timestamp
 from tests.agreement.play import Play
-from tests.agreement.words import advertise_call, commit_call, finalize_call, freeze_call, propose_call
+from tests.agreement.words import (
+    advertise_call,
+    commit_call,
+    finalize_call,
+    freeze_call,
+    propose_call,
+    settle_call,
+)
 
 HASHES_IN_REACH = 256
 """Blocks whose hash a contract can ask for."""
@@ -37,6 +46,8 @@ def check_duties(play: Play) -> None:
     _who_may_act_owes_it(play, owed)
     _who_owes_a_signature_is_counted(play, owed)
     _what_may_be_poked_is(play)
+    _what_may_be_settled_is(play)
+    _what_has_thawed_is_collected(play)
 
 
 def clock(play: Play) -> Clock:
@@ -54,7 +65,7 @@ def owing(owed: Owed, kind: type[Duty]) -> set[Address]:
 
 
 def _what_is_owed_is_accepted(play: Play, owed: Owed) -> None:
-    """Poke, Advertise, Commit and Propose are transactions of one account: each that is owed would be taken."""
+    """Poke, Advertise, Commit, Propose and Settle are transactions of one account: each owed would be taken."""
     due = [(address, duty) for address, its in owed.items() for duty in its if _call(play, address, duty) is not None]
     taken = _taken_of(play, [(address, _call(play, address, duty)) for address, duty in due])
     refused = [pair for pair, good in zip(due, taken, strict=True) if not good]
@@ -71,6 +82,8 @@ def _call(play: Play, address: Address, duty: Duty) -> Call | None:
             return commit_call(play, address)
         case Propose():
             return propose_call(play)
+        case Settle():
+            return settle_call(play, duty.round)
     return None
 
 
@@ -97,7 +110,7 @@ def _same(play: Play, made: dict[Address, Call], must: set[Address], what: str) 
 
 def _who_owes_a_signature_is_counted(play: Play, owed: Owed) -> None:
     """As many as the threshold of those who owe a signature are a quorum; with anyone else, or one fewer, none is."""
-    if play.state.phase not in (Phase.FREEZE, Phase.ATTEST):
+    if play.state.phase not in (Phase.FREEZE, Phase.ATTEST) or play.state.round is None:
         return
     signing = owing(owed, SignSurvivors if play.state.phase is Phase.FREEZE else Attest)
     need = play.round.threshold
@@ -131,6 +144,32 @@ def _what_may_be_poked_is(play: Play) -> None:
 
     assert any(owe(0)), f"nobody pokes {play.state.phase.name} on"
     assert all(owe(STAGGER_SECONDS * len(everybody))), f"not all poke {play.state.phase.name} on"
+
+
+def _what_may_be_settled_is(play: Play) -> None:
+    """A round can be made final from the second on when its window is over; then somebody owes it, in the end all do,
+    and nobody settles less than can be."""
+    waiting = [made for made in play.state.pending if made.proposal is not None]
+    taken = play.dry_runs([(settle_call(play, made.number), play.sponsor) for made in waiting])
+    now, everybody = clock(play), [*play.state.participants, Address(play.sponsor.address)]
+    runs = play.state.phase is not Phase.PAUSED
+    assert taken == [runs and settles_at(play.state, made.proposal) <= now.now for made in waiting if made.proposal]
+    if not any(taken):
+        return
+    last = max(made.number for made, good in zip(waiting, taken, strict=True) if good)
+    assert any(Settle(last) in duties(play.state, one, now) for one in everybody), f"nobody settles round {last}"
+    late = Clock(Timestamp(now.now + STAGGER_SECONDS * len(everybody)), now.block, now.beacon)
+    settled = [duty.round for one in everybody for duty in duties(play.state, one, late) if isinstance(duty, Settle)]
+    assert len(settled) == len(everybody), f"not all settle round {last}"
+    assert min(settled) >= last
+
+
+def _what_has_thawed_is_collected(play: Play) -> None:
+    """A stake can be collected from the second on that the fold names; a pause stops the thaw."""
+    thawing = sorted(play.state.thawing)
+    now = play.shadow.paused_at or play.seen.head.timestamp
+    taken = play.dry_runs([(calls.collect_stake(play.address, account), play.sponsor) for account in thawing])
+    assert taken == [play.state.thaws_at(account) <= now for account in thawing]
 
 
 def _taken_of(play: Play, made: Sequence[tuple[Address, Call | None]]) -> list[bool]:

@@ -17,17 +17,21 @@ from foedus.contracts.calls import Call
 from foedus.contracts.errors import Reverted
 from foedus.contracts.ledger import Ledger
 from foedus.contracts.signatures import SigningDomain, sign_attestation, sign_survivors
-from foedus.protocol.events import Event, Logged, LogPoint, Phase, RemainderReturned, UpdateCommitted
+from foedus.protocol.events import Event, Logged, LogPoint, Phase
+from foedus.protocol.fold import apply, fold
 from foedus.protocol.ids import Address, Hash32, Position, Timestamp, Wei
 from foedus.protocol.round import Round
-from foedus.protocol.task import Task, apply, fold
 from foedus.protocol.terms import Params
 from foedus.protocol.transitions import follow
-from tests.agreement.views import Seen, ask, commitment_hash, look, told_by_contract, told_by_fold
+from tests.agreement.facts import told_by_fold
+from tests.agreement.shadow import Shadow
+from tests.agreement.views import Asked, Seen, ask, look, told_by_contract
 from tests.contracts.actors import World, digest
+from tests.contracts.chain import TREASURY
 
 GAS = 12_000_000
 TERMS = digest("terms")
+LAW = digest("law")
 BASE = digest("base model")
 POOL = Wei(10**15)
 
@@ -56,25 +60,28 @@ class Tally:
 
 
 class Play:
-    """One task, its cast and what was folded so far. Every step ends with the comparison of fold and contract."""
+    """One task, its cast and what was folded so far. Every step ends with the comparison of fold and contract.
+
+    payouts: what each payout root stands for. shadow: what the contract keeps and the state need not.
+    """
 
     def __init__(
         self, world: World, params: Params, cast: Sequence[LocalAccount], tally: Tally, law: Callable[[Play], None]
     ) -> None:
         self.world, self.params, self.cast, self.tally, self.law = world, params, tuple(cast), tally, law
-        self.sponsor = world.accounts[-1]
+        self.sponsor, self.guardian = world.owner, world.guardian
         self.accounts = {Address(account.address): account for account in cast}
         self.payouts: dict[Hash32, dict[Address, Wei]] = {}
         self.recent: deque[str] = deque(maxlen=12)
-        self.returned = Wei(0)
-        self._commitments: dict[Address, bytes] = {}
         self._blocks: dict[int, Hash32] = {}
         self._signatures: dict[tuple[object, ...], bytes] = {}
         creation = self._create()
         self.log, self.state = creation[:1], fold(creation[:1])
+        self.shadow = Shadow(world.chain_id, self.address)
         tally.events[type(creation[0].event)] += 1
         self._follow(creation[1:])
         self.seen = self._look()
+        self._stakes = self._all_stakes()
         self.agree()
 
     @property
@@ -87,8 +94,27 @@ class Play:
         assert self.state.round is not None
         return self.state.round
 
-    def act(self, call: Call, sender: LocalAccount) -> Reverted | None:
-        """Send a call. Taken, it is in the log and fold and contract agree on it; refused, it changed neither."""
+    @property
+    def standing(self) -> tuple[Round, ...]:
+        """The rounds whose proposals stand, final or not: round r is at r - 1."""
+        return (*self.state.finished, *self.state.pending)
+
+    @property
+    def accused(self) -> tuple[Round, ...]:
+        """The rounds whose proposals can be refuted: those that stand, and the one that awaits a quorum."""
+        current = self.state.round
+        return (*self.standing, current) if current is not None and current.proposal is not None else self.standing
+
+    @property
+    def signing(self) -> SigningDomain:
+        """Where the cast's signatures count."""
+        return SigningDomain(self.world.chain_id, self.address)
+
+    def act(self, call: Call, sender: LocalAccount, convicts: Hash32 | None = None) -> Reverted | None:
+        """Send a call. Taken, it is in the log and fold and contract agree on it; refused, it changed neither.
+
+        convicts: the name of the proposal whose aggregator the call convicts.
+        """
         self.tally.actions += 1
         before = self.seen
         receipt, refusal = self._send(call, sender)
@@ -98,6 +124,7 @@ class Play:
             self.tally.refusals[type(refusal).__name__] += 1
         else:
             self._follow(self._entries(receipt))
+            self.shadow.convicted |= {convicts} if convicts is not None else set()
         self.seen = self._look()
         if refusal is not None:
             assert (self.seen.answers, self.seen.balance) == (before.answers, before.balance), "a refusal changed state"
@@ -119,14 +146,15 @@ class Play:
 
     def agree(self) -> None:
         """The law: whatever the fold says of the task, the contract says too, and refolding says the same."""
-        fold_says = told_by_fold(self.state, list(self.accounts), self.returned)
+        fold_says = told_by_fold(self.state, list(self.accounts), self.shadow)
+        fold_says |= {f"convicted.{name!s}": name in self.shadow.convicted for name in self._names()}
         contract_says = told_by_contract(self.seen)
-        fold_says |= {f"commitment.{account}": made for account, made in self._commitments.items()}
         differing = {
             name: (value, contract_says[name]) for name, value in fold_says.items() if contract_says[name] != value
         }
         assert not differing, f"(fold, contract) differ: {differing}"
         assert fold(self.log) == self.state, "folding from scratch differs from following"
+        assert self._all_stakes() == self._stakes, "stakes were made or lost"
         self.law(self)
 
     def finish(self) -> None:
@@ -154,29 +182,48 @@ class Play:
             if self.round.position_of(member.address) == position and member.address in self.state.participants
         }
 
+    def proposing(self) -> dict[Position, LocalAccount]:
+        """Who has a rank among the round's aggregators, by position: a round that was brought back is for all who have
+        a seat in its domain."""
+        if not self.round.resumed:
+            return self.seated()
+        seated = {member.position: self.accounts[address] for address, member in self.state.participants.items()}
+        return {position: seated[position] for position in sorted(seated) if position < self.round.domain}
+
     def sign_freeze(self, account: LocalAccount, survivors: bytes, disputes: bytes) -> bytes:
-        """An account's signature for a freeze of this attempt."""
-        return self._signed(sign_survivors, account, survivors, disputes)
+        """An account's signature for a freeze of this opening."""
+        known = (account.address, self.round.opening, survivors, disputes)
+        return self._once(known, lambda: sign_survivors(account, self.signing, self.round, survivors, disputes))
 
     def sign_proposal(self, account: LocalAccount, proposal: Hash32) -> bytes:
         """An account's signature for a proposal of this attempt."""
-        return self._signed(sign_attestation, account, proposal)
+        marks = (self.round.number, self.round.attempt, proposal)
+        return self._once((account.address, *marks), lambda: sign_attestation(account, self.signing, *marks))
 
-    def _signed(self, sign: Callable[..., bytes], account: LocalAccount, *words: bytes) -> bytes:
-        marks = (self.round.number, self.round.attempt, *words)
-        known = (account.address, *marks)
+    def _once(self, known: tuple[object, ...], sign: Callable[[], bytes]) -> bytes:
         if known not in self._signatures:
-            self._signatures[known] = sign(account, SigningDomain(self.world.chain_id, self.address), *marks)
+            self._signatures[known] = sign()
         return self._signatures[known]
 
     def _create(self) -> list[Logged]:
-        call = calls.create_task(self.world.deployment, TERMS, BASE, self.params, POOL)
+        call = calls.create_task(self.world.deployment, TERMS, LAW, BASE, self.params, POOL)
         receipt, refusal = self._send(call, self.sponsor)
         assert refusal is None
         return self._entries(receipt)
 
     def _look(self) -> Seen:
-        return look(self.world, self.address, list(self.accounts), self.params.max_participants)
+        beside = (Address(self.sponsor.address), Address(self.guardian.address), TREASURY)
+        marks = (tuple(self.accounts), beside, self.params.max_participants, self._names())
+        return look(self.world, Asked(self.address, *marks))
+
+    def _names(self) -> tuple[Hash32, ...]:
+        """The proposals that can be refuted, and those that were."""
+        standing = [made.proposal.digest for made in self.accused if made.proposal is not None]
+        return tuple(dict.fromkeys([*standing, *sorted(self.shadow.convicted)]))
+
+    def _all_stakes(self) -> int:
+        """Free and locked, of everybody who can gain or lose any."""
+        return sum(amount for name, amount in told_by_contract(self.seen).items() if name.startswith("stakeOf."))
 
     def _send(self, call: Call, sender: LocalAccount) -> tuple[dict[str, Any], Reverted | None]:
         request = _request(call, sender)
@@ -201,18 +248,9 @@ class Play:
         for entry in entries:
             before, self.state = self.state, apply(self.state, entry)
             self.tally.edges[before.phase, type(entry.event)] += 1
-            assert self.state.phase is follow(before.phase, type(entry.event))
-            self._note(self.state, entry.event)
+            assert self.state.phase is follow(before.phase, type(entry.event), before.paused_in)
+            self.shadow.note(before, self.state, entry.event)
         self.log += entries
-
-    def _note(self, state: Task, event: Event) -> None:
-        """What the contract shows for ever and the state need not remember."""
-        if isinstance(event, RemainderReturned):
-            self.returned = event.amount
-        if isinstance(event, UpdateCommitted) and state.round is not None:
-            made = state.round.commitments[event.position]
-            kept = commitment_hash(self.world.chain_id, self.address, state.round, made)
-            self._commitments[event.participant] = kept
 
     async def _read_log(self) -> list[Logged]:
         async with await Ledger.connect(self.world.url, self.world.deployment) as ledger:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from foedus.protocol.claims import Claim
 from foedus.protocol.events import Aggregate
-from foedus.protocol.ids import Position, Wei
+from foedus.protocol.ids import Hash32, Position, Timestamp, Wei
 
 Signed = list[tuple[Position, bytes]]
 
@@ -42,7 +43,25 @@ def spoil_quorum(random: Random, signed: Signed) -> Signed:
     )
 
 
-def spoil_proposal(random: Random, made: Aggregate, survivors: bytes, paid: Wei, pool: Wei) -> tuple[Aggregate, bytes]:
-    """Paying more than there is or less than was paid; of other survivors."""
-    total = random.choice((pool + 1, max(0, paid - 1), made.payout_total))
-    return replace(made, payout_total=Wei(total)), random.choice((survivors, survivors + b"\0"))
+def spoil_proposal(
+    random: Random, made: Aggregate, words: tuple[bytes, bytes], pool: Wei
+) -> tuple[Aggregate, tuple[bytes, bytes]]:
+    """Paying more than there is, or of more groups than there can be; of other survivors or signers."""
+    survivors, signers = words
+    wrong = random.choice((replace(made, payout_total=Wei(pool + 1)), replace(made, groups=bytes(129)), made))
+    return wrong, random.choice((words, (survivors + b"\0", signers), (signers, b""), (survivors, bytes(len(signers)))))
+
+
+def spoil_place(
+    random: Random, before: Hash32, claim: Claim, later: list[Hash32]
+) -> tuple[Hash32, Claim, list[Hash32]]:
+    """Another claim, or one in another place: after another, or followed by others."""
+    return random.choice(
+        (
+            (claim.digest, claim, later),
+            (before, replace(claim, paused_before=claim.paused_before + 10**6), later),
+            (before, replace(claim, proposed_at=Timestamp(claim.proposed_at - 10**6)), later),
+            (before, claim, [*later, claim.digest]),
+            (before, claim, later[:-1] if later else [before]),
+        )
+    )

@@ -6,35 +6,37 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from eth_account.signers.local import LocalAccount
 
 from foedus.contracts import calls
 from foedus.contracts.refusals import NothingToDo
-from foedus.protocol.duties import Advertise, Attest, Commit, Propose, SignSurvivors, aggregator_rank, duties
+from foedus.incentives.payouts import payee_numbers, payout_root
+from foedus.protocol.duties import Advertise, Attest, Commit, Propose, SignSurvivors
 from foedus.protocol.events import EndReason, Phase
 from foedus.protocol.groups import COMMITTEE_MAX
-from foedus.protocol.ids import Address, Position
-from foedus.protocol.terms import Params
-from tests.agreement.laws import HASHES_IN_REACH, check_duties, clock, owing
+from foedus.protocol.ids import Wei
+from tests.agreement.laws import HASHES_IN_REACH, check_duties
 from tests.agreement.play import Play, playing
-from tests.agreement.words import commit_call, finalize_call, freeze_call, join_call, propose_call
-from tests.contracts.actors import STAKE, World
-
-PARAMS = Params(
-    rounds=3,
-    min_participants=2,
-    max_participants=4,
-    min_survivors=2,
-    epoch_rounds=2,
-    max_attempts=2,
-    enrol_seconds=600,
-    commit_seconds=500,
-    freeze_seconds=400,
-    rank_seconds=100,
-    stall_seconds=3_000,
-    attest_seconds=200,
-    stake=STAKE,
+from tests.agreement.scene import (
+    PARAMS,
+    address,
+    advertise,
+    commit,
+    draw,
+    finalize,
+    freeze,
+    freeze_round,
+    join,
+    leave,
+    open_round,
+    owed,
+    pass_deadline,
+    poke,
+    propose,
+    ranked,
 )
+from tests.agreement.words import aggregate_of, claim_call, frozen_words, task_call
+from tests.contracts.actors import World
+from tests.contracts.chain import TREASURY
 
 
 @pytest.fixture
@@ -86,6 +88,20 @@ def test_all_may_leave_while_a_draw_is_awaited(play: Play) -> None:
     assert not play.round.roster
     pass_deadline(play)
     assert play.state.phase is Phase.ENROL
+
+
+def test_keys_of_late_comers_open_the_next_attempt(world: World) -> None:
+    """One commits where two must; with the keys of one who had missed the opening before, the next attempt begins."""
+    with playing(world, replace(PARAMS, max_attempts=3), world.accounts[:5], check_duties) as play:
+        open_round(play, 4)
+        commit(play, 0, 1, 2)
+        pass_deadline(play)
+        pass_deadline(play)
+        advertise(play, 3)
+        commit(play, 0)
+        pass_deadline(play)
+        assert (play.state.phase, play.round.attempt) == (Phase.COMMIT, 3)
+        assert list(play.round.roster) == [0, 3]
 
 
 def test_ranks_propose_round_the_circle(play: Play) -> None:
@@ -166,81 +182,22 @@ def test_a_committee_is_drawn_from_more_than_it_has_seats_for(world: World) -> N
         assert finalize(play)
 
 
-def address(play: Play, number: int) -> Address:
-    return Address(play.cast[number].address)
-
-
-def owed(play: Play, kind: type) -> set[Address]:
-    """Who owes this now."""
-    return owing({one: duties(play.state, one, clock(play)) for one in play.accounts}, kind)
-
-
-def join(play: Play, number: int) -> None:
-    assert play.act(join_call(play, address(play, number)), play.cast[number]) is None
-
-
-def leave(play: Play, number: int) -> bool:
-    return play.act(calls.leave(play.address), play.cast[number]) is None
-
-
-def poke(play: Play) -> None:
-    assert play.act(calls.poke(play.address), play.sponsor) is None
-
-
-def pass_deadline(play: Play) -> None:
-    """Wait for the phase's deadline, and poke."""
-    play.wait(play.state.deadline - play.seen.head.timestamp)
-    poke(play)
-
-
-def draw(play: Play) -> None:
-    play.pass_blocks(2)
-    poke(play)
-
-
-def open_round(play: Play, members: int) -> None:
-    """So many join; the first round is open."""
-    for number in range(members):
-        join(play, number)
-    if play.state.phase is Phase.ENROL:
-        pass_deadline(play)
-    draw(play)
-
-
-def commit(play: Play, *numbers: int) -> None:
-    for number in numbers:
-        assert play.act(commit_call(play, address(play, number)), play.cast[number]) is None
-
-
-def freeze(play: Play) -> None:
-    """Freeze all who committed, and wait for the beacon."""
-    assert play.act(freeze_call(play, quorum(play, SignSurvivors)), play.sponsor) is None
-    play.pass_blocks(2)
-
-
-def finalize(play: Play) -> bool:
-    return play.act(finalize_call(play, quorum(play, Attest)), play.sponsor) is None
-
-
-def quorum(play: Play, kind: type) -> dict[Position, LocalAccount]:
-    signing = {p: a for p, a in play.seated().items() if a.address in owed(play, kind)}
-    return {position: signing[position] for position in sorted(signing)[: play.round.threshold]}
-
-
-def freeze_round(play: Play) -> None:
-    """Four join, commit and are frozen."""
+def test_money_moves_while_the_clocks_stand_still(play: Play) -> None:
+    """What was due before a pause is paid in it: a stake that had thawed, and what a final round owes."""
     open_round(play, 4)
-    commit(play, 0, 1, 2, 3)
+    assert leave(play, 3)
+    commit(play, 0, 1, 2)
+    pass_deadline(play)
     freeze(play)
-
-
-def ranked(play: Play) -> list[Address]:
-    """The roster in the order of ranks."""
-    assert play.round.freeze is not None
-    beacon = play.block_hash(play.round.freeze.beacon_block)
-    order = sorted(play.round.roster, key=lambda position: aggregator_rank(play.round, position, beacon))
-    return [play.round.roster[position].address for position in order]
-
-
-def propose(play: Play, who: Address) -> None:
-    assert play.act(propose_call(play), play.accounts[who]) is None
+    owed = {address(play, 0): Wei(7)}
+    root = payout_root(owed, payee_numbers(play.state.payees, TREASURY))
+    play.payouts[root] = owed
+    paying = replace(aggregate_of(play), payout_root=root, payout_total=Wei(7))
+    call = calls.propose(play.address, paying, *frozen_words(play), play.state.head)
+    assert play.act(call, play.accounts[ranked(play)[0]]) is None
+    assert finalize(play)
+    play.wait(play.params.unbond_seconds)
+    assert play.act(task_call(play, "pause"), play.guardian) is None
+    assert play.act(calls.collect_stake(play.address, address(play, 3)), play.sponsor) is None
+    assert play.act(claim_call(play, address(play, 0)), play.sponsor) is None
+    assert (play.state.phase, play.state.claimed) == (Phase.PAUSED, owed)

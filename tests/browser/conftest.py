@@ -16,7 +16,7 @@ from tests.browser.history import Told, tell
 from tests.browser.site import Site
 from tests.contracts.actors import World
 
-ACCOUNTS = 6
+ACCOUNTS = 8
 
 Dashboard = Callable[..., AbstractContextManager[Site]]
 
@@ -48,8 +48,9 @@ def dashboard(told: Told) -> Dashboard:
 
 @pytest.fixture(scope="module")
 def site(told: Told) -> Iterator[Site]:
-    """A dashboard that many tests only read from, every round of the played task audited."""
+    """A dashboard that many tests only read from: all stored terms are known, the played task's rounds audited."""
     app = create_app(told.world.url, told.world.deployment, FolderStore(told.store), poll_seconds=0.05, watch=False)
     with Site(app) as client:
         client.audited(told.played)
+        client.until(f"/api/tasks/{told.enrolling}", lambda found: found["terms"]["status"] == "known")
         yield client

@@ -1,4 +1,5 @@
-"""A short real history: four members play a task to its end on a chain, with masks, bundles and blobs of real nodes."""
+"""A real history: four members play a task to its end on a chain, with masks, bundles and blobs of real nodes; another
+task is contested, and two wait."""
 
 from __future__ import annotations
 
@@ -13,22 +14,27 @@ from foedus.aggregator.aggregate import Outcome, ProposalManifest, aggregate
 from foedus.aggregator.bundle import parse_envelope
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
+from foedus.aggregator.rules import initial_state, rule_of
 from foedus.aggregator.unmask import FirstFreeze, collect, reveal
 from foedus.contracts import calls
 from foedus.contracts.ledger import Ledger
-from foedus.incentives.payouts import accumulate, claim_proof, payout_root, round_payouts
+from foedus.incentives.payouts import claim_proof
+from foedus.incentives.settlement import Rewards, after_round, rewards_before, rewards_of
 from foedus.network.store import BlockStore
 from foedus.protocol.chunks import lanes_from_bytes
 from foedus.protocol.commitments import Context
 from foedus.protocol.events import Aggregate
 from foedus.protocol.fixedpoint import signed
+from foedus.protocol.fold import fold
 from foedus.protocol.ids import Address, Cid, Hash32, Position, Wei
+from foedus.protocol.law import Law
 from foedus.protocol.round import Round
-from foedus.protocol.task import Task, fold
+from foedus.protocol.task import Task
 from foedus.protocol.terms import Terms
 from foedus.simulation.attempt import Published, publish
 from foedus.simulation.seating import Seating
-from tests.contracts.actors import PARAMS, Stage, World
+from tests.browser.contested import Contested, contest
+from tests.contracts.actors import PARAMS, World
 from tests.contracts.chain import TREASURY
 from tests.simulation.toy import ToyClient, ToyTask, toy_task
 
@@ -43,6 +49,7 @@ class Told:
 
     world: World
     store: Path
+    contested: Contested
     played: Address = Address("")
     enrolling: Address = Address("")
     unread: Address = Address("")
@@ -52,10 +59,11 @@ class Told:
 
 
 def tell(world: World, folder: Path) -> Told:
-    """Three tasks: one played to its end, one that waits under a hostile name, one whose terms nobody stores."""
-    told = Told(world, folder)
+    """Four tasks: one played to its end, one contested, one that waits under a hostile name, one whose terms nobody
+    stores."""
+    world.deposit(world.accounts[:-2])
+    told = Told(world, folder, contest(world))
     store = BlockStore(folder)
-    world.deposit(world.accounts[:MEMBERS])
     _Play(told, store).whole()
     for name, keep in ((HOSTILE, True), ("kept to itself", False)):
         terms = replace(_task().terms, name=name)
@@ -88,16 +96,12 @@ class _Play:
         self.terms = told.terms = self.toy.terms
         for blob in (self.terms.to_bytes(), toy.manifest.to_bytes()):
             store.write_blob(blob)
-        sponsor, model = self.world.accounts[-1], Hash32(bytes.fromhex(self.terms.model))
-        call = calls.create_task(self.world.deployment, self.terms.digest, model, self.terms.params, POOL)
-        made = self.world.send(call, sponsor)
-        (created,) = (event for event in made.events if hasattr(event, "pool"))
-        members = self.world.accounts[:MEMBERS]
-        self.stage = Stage(self.world, created.task, self.terms.params, members, sponsor, created=made)
-        told.played = created.task
+        law, base = Law.of(self.terms, toy.manifest).digest, Hash32(bytes.fromhex(self.terms.model))
+        members, digest = self.world.accounts[:MEMBERS], self.terms.digest
+        self.stage = self.world.create(members, self.terms.params, POOL, digest, law, base)
+        told.played = self.stage.task
         self.keys = {member: RoundKeys.generate(self.random) for member in range(MEMBERS)}
         self.model = signed(lanes_from_bytes(toy.initial_model, toy.manifest.model_lanes))
-        self.paid: dict[Address, Wei] = {}
 
     def whole(self) -> None:
         """Two rounds, the last member away from the second; then the first member takes its reward."""
@@ -107,14 +111,15 @@ class _Play:
         self.stage.draw()
         self.round(range(MEMBERS))
         self.round(range(MEMBERS - 1))
-        first = Address(self.stage.members[0].address)
-        index, count, proof = claim_proof(self.paid, first)
-        self.stage.act(calls.claim(self.stage.task, first, self.paid[first], index, count, proof))
-        self.told.claimed = self.paid[first]
+        paid, first = rewards_of(self.read(), self.terms, TREASURY), Address(self.stage.members[0].address)
+        payee, proof = claim_proof(paid.earned, paid.payees, first)
+        last = self.stage.proposals[-1]
+        self.stage.act(calls.claim(self.stage.task, first, paid.earned[first], payee, proof, last.before, last.claim))
+        self.told.claimed = paid.earned[first]
 
     def round(self, present: Collection[int]) -> None:
         """One round, from commits to finality."""
-        task, round_ = self.read()
+        task, round_ = self.running()
         layout = Layout.of(round_, self.terms)
         genesis = Hash32(bytes.fromhex(self.world.deployment.genesis[2:]))
         marks = (task.address, round_.number, round_.attempt, round_.base_root)
@@ -128,11 +133,10 @@ class _Play:
         for member in present:
             self.commit(member, seat[member], published)
         if len(present) < MEMBERS:
-            self.world.advance(self.terms.params.commit_seconds)
-            self.stage.act(calls.poke(self.stage.task))
+            self.stage.expire()
         self.stage.freeze(present)
-        _, frozen = self.read()
-        self.settle(frozen, self.outcome(layout, seating, published, frozen.survivors), present)
+        _, frozen = self.running()
+        self.settle(self.outcome(layout, seating, published, frozen.survivors))
 
     def commit(self, member: int, position: Position, published: Published) -> None:
         """Store a member's blobs and commit to them, with keys for the next opening."""
@@ -141,7 +145,7 @@ class _Play:
         self.told.blobs["bundle"] = self.store.write_blob(envelope)
         self.keys[member] = RoundKeys.generate(self.random)
         roots = (made.update_root, made.seeds_root, made.bundle, Hash32(sha256(bytes([member])).digest()))
-        generation = self.stage.participant(member)["generation"] + 1
+        generation = self.stage.generation(member) + 1
         keys = (self.keys[member].mask_key, self.keys[member].box_key)
         self.stage.act(calls.commit(self.stage.task, generation, *roots, *keys), self.stage.members[member])
 
@@ -158,41 +162,51 @@ class _Play:
             reveals.append(reveal(layout, seating.context, survivors, *own))
         found = collect(layout, seating.context, survivors, envelopes, reveals, [])
         manifest = self.toy.manifest
-        return aggregate(layout, self.terms, manifest, self.model, survivors, published.vectors, found.seeds)
+        start = (self.model, initial_state(rule_of(self.terms), manifest.model_lanes))
+        return aggregate(layout, self.terms, manifest, *start, survivors, published.vectors, found.seeds)
 
-    def settle(self, round_: Round, outcome: Outcome, present: Collection[int]) -> None:
+    def settle(self, outcome: Outcome) -> None:
         """Propose, attest, finalise."""
-        model, unmask = self.store.write_blob(outcome.model_blob), self.store.write_blob(outcome.unmask_blob)
+        model, unmask, tops = map(self.store.write_blob, (outcome.model_blob, outcome.unmask_blob, outcome.tops_blob))
         self.told.blobs |= {"model": model, "unmask": unmask}
-        hints = ProposalManifest(model, unmask).to_bytes()
+        hints = ProposalManifest(model, unmask, tops).to_bytes()
         self.store.write_blob(hints)
-        survivors = self.stage.survivors(present)
         self.world.mine(2)
-        aggregator = Address(self.stage.members[self.stage.ranking(survivors)[0]].address)
-        self.paid = accumulate(self.paid, round_payouts(self.terms, round_, aggregator, round_.survivors, TREASURY))
+        aggregator = self.stage.ranking()[0]
+        paid = self.paid(outcome, Address(self.stage.members[aggregator].address))
         claim = Aggregate(
             sum_root=outcome.sum_root,
             unmask_root=outcome.unmask_root,
             state_root=outcome.state_root,
             model_root=outcome.model_root,
-            payout_root=payout_root(self.paid),
+            payout_root=paid.root,
             manifest=Hash32(sha256(hints).digest()),
-            payout_total=Wei(sum(self.paid.values())),
+            payout_total=paid.total,
             total_weight=outcome.total_weight,
             groups=outcome.groups,
             quarantined=outcome.quarantined,
         )
-        self.stage.propose(survivors, claim)
-        self.stage.finalize(aggregator, claim)
+        self.stage.propose(claim, aggregator)
+        self.stage.finalize()
         self.model = outcome.model
 
-    def read(self) -> tuple[Task, Round]:
+    def paid(self, outcome: Outcome, aggregator: Address) -> Rewards:
+        """Rewards with this round's, if the aggregator's proposal stands."""
+        task, round_ = self.running()
+        before = rewards_before(task, round_, self.terms, TREASURY)
+        return after_round(before, round_, self.terms, aggregator, outcome, TREASURY)
+
+    def running(self) -> tuple[Task, Round]:
         """The task as the chain tells it, and its round."""
+        task = self.read()
+        assert task.round is not None
+        return task, task.round
+
+    def read(self) -> Task:
+        """The task as the chain tells it."""
 
         async def ask() -> Task:
             async with await Ledger.connect(self.world.url, self.world.deployment) as ledger:
                 return fold(await ledger.task_events(self.stage.task, 0))
 
-        task = asyncio.run(ask())
-        assert task.round is not None
-        return task, task.round
+        return asyncio.run(ask())

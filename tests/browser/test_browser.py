@@ -87,12 +87,34 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
     at = f"{url}/tasks/{told.played}"
     page, complaints = open_page(browser, at, viewport={"width": 360, "height": 740}, color_scheme=scheme)
     page.wait_for_selector("#audit.verified")
-    for path in ("", "/rounds/1", "/models/" + (told.terms.model if told.terms else "")):
-        page.goto(at + path)
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    contested = f"{url}/tasks/{told.contested.task}"
+    fallen = f"{contested}/models/{told.contested.dragged.hex()}"
+    first = f"{at}/models/{told.terms.model if told.terms else ''}"
+    for path in (at, f"{at}/rounds/1", first, contested, f"{contested}/rounds/2", f"{contested}/rounds/3", fallen):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(part) for part in paper.removeprefix("rgb(").removesuffix(")").split(","))
     assert (brightness < 3 * 64) is (scheme == "dark")
+    assert complaints == []
+
+
+def test_a_contested_task_is_drawn_and_its_clock_stands_still(browser: Browser, url: str, told: Told) -> None:
+    at = f"{url}/tasks/{told.contested.task}"
+    page, complaints = open_page(browser, at, viewport={"width": 1280, "height": 900})
+    page.wait_for_selector("#slashes tbody tr >> nth=1")
+    colours = {
+        page.locator(f".badge.{outcome}").first.evaluate("each => getComputedStyle(each).backgroundColor")
+        for outcome in ("rolled-back", "pending")
+    }
+    assert len(colours) == 2
+    facts = page.locator(".facts.wide", has_text="when it goes on").first
+    before = facts.screenshot()
+    page.wait_for_timeout(2500)
+    assert facts.screenshot() == before
+    page.click("#slashes a")
+    page.wait_for_url(f"{at}/rounds/2")
+    assert page.locator(".fallen .badge.refuted").count() == 1
     assert complaints == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foedus.dashboard.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, bars, curve
-from foedus.dashboard.words import ether, face, lasting, short, title
+from foedus.dashboard.words import ether, face, lasting, money, share, short, title
 
 VALUES = st.one_of(st.none(), st.floats(-1e12, 1e12), st.just(math.nan), st.just(math.inf))
 
@@ -44,6 +44,19 @@ def test_ether_is_never_more_than_it_is(amount: int) -> None:
         assert 0 < exact < Fraction("0.000001")
     else:
         assert 0 <= exact - Fraction(text.removesuffix(" ETH")) < Fraction("0.000001")
+
+
+@given(st.integers(0, 2**96))
+def test_units_of_a_token_are_whole_and_never_ether(amount: int) -> None:
+    text = money(str(amount), "0x" + "70" * 20)
+    digits, _, unit = text.replace("\N{NARROW NO-BREAK SPACE}", "").partition(" ")
+    assert (int(digits), unit) == (amount, "unit" if amount == 1 else "units")
+    assert money(str(amount), None) == ether(str(amount))
+
+
+def test_what_is_not_known_is_no_amount() -> None:
+    assert money(None, "0x" + "70" * 20) == money(None, None) == "—"
+    assert (share(3000), share(1)) == ("30 %", "0.01 %")
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,13 @@ from foedus.dashboard.follower import Follower
 from foedus.dashboard.service import Service
 from foedus.dashboard.views import Views
 from foedus.network.folder import FolderStore
+from foedus.protocol.events import AggregateProposed
 from tests.browser.history import HOSTILE, Told
+from tests.browser.scripted import POOL, TOKEN, network, waiting
 from tests.browser.site import Site
-from tests.browser.test_follower import HIGHEST, FakeChain, poll
-from tests.protocol.samples import TASK
+from tests.browser.test_follower import FakeChain, poll
+from tests.browser.test_timeline import SCRIPTS, blocks
+from tests.protocol.samples import TASK, account
 
 
 @pytest.fixture
@@ -24,7 +27,10 @@ def paths(site: Site, told: Told) -> list[str]:
     root = site.get(f"/api/tasks/{told.played}").json()["model_root"]
     at = f"/tasks/{told.played}"
     others = [f"/tasks/{task}" for task in (told.enrolling, told.unread)]
-    return ["/", at, f"{at}/rounds/1", f"{at}/rounds/2", f"{at}/models/{root}", *others, "/tasks/none"]
+    contested = f"/tasks/{told.contested.task}"
+    fallen = f"{contested}/models/{told.contested.dragged.hex()}"
+    tale = [contested, *(f"{contested}/rounds/{number}" for number in (1, 2, 3)), fallen]
+    return ["/", at, f"{at}/rounds/1", f"{at}/rounds/2", f"{at}/models/{root}", *others, *tale, "/tasks/none"]
 
 
 class Page(HTMLParser):
@@ -108,15 +114,54 @@ def test_an_empty_list_says_what_to_do(site: Site, told: Told) -> None:
 def test_every_moment_of_a_task_has_its_page(told: Told) -> None:
     service = Service("http://127.0.0.1:9", told.world.deployment, FolderStore(told.store))
     views, seen = Views(service), set()
-    for height in range(1, HIGHEST + 1):
-        service.snapshot = poll(Follower(), FakeChain(height=height))
-        task = views.task(TASK)
-        seen.add(task["phase"])
-        text = pages.task_page(views.state(), task)
-        assert ("Ended · Exhausted" if task["end"] else f'aria-current="step">{task["phase"].capitalize()}') in text
-        for attempt in task["attempts"]:
-            text = pages.round_page(views.state(), *views.rounds(TASK, str(attempt["round"])))
-            assert f"Round {attempt['round']}" in text
-        for model in task["models"]:
-            assert "The first model" in pages.model_page(views.state(), *views.model(TASK, model["model_root"]))
-    assert seen == {"ENROL", "DRAW", "COMMIT", "FREEZE", "AGGREGATE", "ATTEST", "ENDED"}
+    for script in (tell() for tell in SCRIPTS):
+        for height in blocks(script):
+            service.snapshot = poll(Follower(), FakeChain((script,), height=height))
+            task = views.task(TASK)
+            seen.add(task["phase"])
+            text = pages.task_page(views.state(), task)
+            phase = task["paused"]["in"] if task["paused"] else task["phase"]
+            assert f'aria-current="step">{phase.capitalize()}' in text
+            assert len(re.findall(r'id="opening-\d+"', text)) == len(task["attempts"])
+            roots = [model["model_root"] for model in task["models"]]
+            for number in range(1, task["rounds"]["opened"] + 1):
+                summary, attempts = views.rounds(TASK, str(number))
+                assert f"Round {number}" in pages.round_page(views.state(), summary, attempts)
+                proposals = [row["proposal"] for row in attempts if row["proposal"]]
+                roots += [made["model_root"] for row in attempts for made in (*proposals, *row["fallen"])]
+            for root in roots:
+                assert "The first model" in pages.model_page(views.state(), *views.model(TASK, root))
+    assert seen == {"ENROL", "DRAW", "COMMIT", "FREEZE", "AGGREGATE", "ATTEST", "ENDED", "PAUSED"}
+
+
+@pytest.mark.parametrize(("rounds", "awaited"), [(2, 2), (3, 1)])
+def test_a_task_that_waits_says_until_which_window_ends(told: Told, rounds: int, awaited: int) -> None:
+    service = Service("http://127.0.0.1:9", told.world.deployment, FolderStore(told.store))
+    script = waiting(rounds)
+    paused, resumed = blocks(script)[-2:]
+    made = [entry.event.attest_by for entry in script.log if isinstance(entry.event, AggregateProposed)]
+    for height, later in ((paused - 1, 0), (paused, 0), (resumed, 30)):
+        service.snapshot = poll(Follower(), FakeChain((script,), height=height))
+        task = Views(service).task(TASK)
+        assert [row["settles_at"] for row in task["attempts"]] == [until + later for until in made]
+        assert task["deadline"] == made[awaited - 1] + later
+    assert task["paused_seconds"] == 30
+
+
+def test_a_task_in_tokens_counts_units_and_stakes_ether(told: Told) -> None:
+    service = Service("http://127.0.0.1:9", told.world.deployment, FolderStore(told.store))
+    script = network()
+    service.snapshot = poll(Follower(), FakeChain((script,), height=blocks(script)[-1]))
+    views = Views(service)
+    task = views.task(TASK)
+    assert (task["token"], task["pool"], task["admitted"]) == (TOKEN, str(POOL), [account(9)])
+    text = pages.task_page(views.state(), task)
+    assert "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567 units" in text
+    assert '<td data-label="Claimed" class="num">7 units</td>' in text
+    assert f'<code title="{TOKEN}">' in text
+    assert "Only whom the sponsor admitted may join" in text
+    for line in (
+        pages.tasks_page(views.state(), views.tasks()),
+        pages.round_page(views.state(), *views.rounds(TASK, "3")),
+    ):
+        assert "ETH" not in line

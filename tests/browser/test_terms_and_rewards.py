@@ -13,14 +13,17 @@ import pytest
 from foedus.contracts.ledger import Ledger
 from foedus.dashboard.library import RETRY_SECONDS, Library, NoTerms
 from foedus.dashboard.rewards import rewards_of
+from foedus.dashboard.service import NOBODY
 from foedus.protocol.cids import block_cid
+from foedus.protocol.events import TaskCreated
+from foedus.protocol.fold import fold
 from foedus.protocol.ids import Cid, Hash32, Wei
 from foedus.protocol.ports import BlobMissing
-from foedus.protocol.task import Task, fold
+from foedus.protocol.task import Task, create
 from foedus.protocol.terms import Terms
 from tests.browser.history import Told
 from tests.contracts.chain import TREASURY
-from tests.protocol.samples import SPONSOR, TASK, digest, terms
+from tests.protocol.samples import SPONSOR, TASK, account, digest, terms
 
 
 class Shelf:
@@ -43,7 +46,8 @@ class Shelf:
 
 
 def task_of(blob: bytes, good: Terms) -> Task:
-    return Task(TASK, SPONSOR, Hash32(sha256(blob).digest()), good.params, Wei(good.pool), digest("model"))
+    marks = (Hash32(sha256(blob).digest()), digest("law"), digest("model"), NOBODY, Wei(good.pool), good.params)
+    return create(TaskCreated(TASK, SPONSOR, *marks))
 
 
 def canonical(**changes: Any) -> bytes:
@@ -100,12 +104,18 @@ def test_missing_terms_are_asked_for_again_and_are_not_wrong() -> None:
     assert shelf.asked == 2
 
 
-def test_rewards_that_the_chain_does_not_pay_by_are_told(told: Told) -> None:
-    async def read() -> Task:
+def played(told: Told) -> Task:
+    """The played task as the chain tells it."""
+
+    async def ask() -> Task:
         async with await Ledger.connect(told.world.url, told.world.deployment) as ledger:
             return fold(await ledger.task_events(told.played, 0))
 
-    task, promised = asyncio.run(read()), told.terms
+    return asyncio.run(ask())
+
+
+def test_rewards_that_the_chain_does_not_pay_by_are_told(told: Told) -> None:
+    task, promised = played(told), told.terms
     assert promised is not None
     honest = rewards_of(task, promised, TREASURY)
     assert honest is not None
@@ -119,6 +129,16 @@ def test_rewards_that_the_chain_does_not_pay_by_are_told(told: Told) -> None:
         assert not found.match(changed)
     last = task.finished[-1]
     assert last.proposal is not None
-    claim = replace(last.proposal.aggregate, groups=b"\xff\xff")
-    odd = replace(last, proposal=replace(last.proposal, aggregate=claim))
+    odd = replace(last, proposal=replace(last.proposal, aggregator=account(99)))
     assert rewards_of(replace(task, finished=(task.finished[0], odd)), promised, TREASURY) is None
+
+
+def test_a_pending_round_pays_nothing_yet(told: Told) -> None:
+    task, promised = played(told), told.terms
+    assert promised is not None
+    first, second = task.finished
+    waiting = replace(task, finished=(first,), pending=(second,))
+    alone, both = rewards_of(waiting, promised, TREASURY), rewards_of(task, promised, TREASURY)
+    assert alone is not None
+    assert both is not None
+    assert (alone.total, both.total) == (promised.pool // 2, promised.pool)

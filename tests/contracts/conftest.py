@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from foedus.contracts.compile import MODULES, compile_sources
+from foedus.contracts.compile import MODULES
 from foedus.node.devnet.processes import start_anvil_process, start_chain_process
-from tests.contracts.actors import Stage, World
+from tests.contracts.actors import OPTIMISTIC, Stage, World
+from tests.contracts.bench import creation_codes
 from tests.contracts.chain import ETHER
 
 ANVIL = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
-ACCOUNTS = 41
-HARNESS = Path(__file__).with_name("harness") / "Harness.sol"
+ACCOUNTS = 53
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`brownie test` collects its own files and no others; nobody else collects them."""
+    theirs = collection_path.name.startswith("brownie_")
+    under_brownie = config.pluginmanager.has_plugin("pytest-brownie")
+    return True if collection_path.suffix == ".py" and theirs != under_brownie else None
 
 
 @pytest.fixture(scope="session")
@@ -51,12 +58,9 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 @pytest.fixture(scope="session")
-def harness() -> dict[str, str]:
-    """The creation code of each contract that only tests use, by name."""
-    if not (MODULES / "solc").is_dir():
-        pytest.skip("needs the compiler: run `make setup-dev`")
-    made = compile_sources({"test/Harness.sol": HARNESS.read_text()})["contracts"]["test/Harness.sol"]
-    return {name: "0x" + contract["evm"]["bytecode"]["object"] for name, contract in made.items()}
+def harness() -> dict[str, bytes]:
+    """The creation code of each contract of `harness/Harness.sol`, by name."""
+    return creation_codes("Harness")
 
 
 @pytest.fixture
@@ -86,6 +90,15 @@ def frozen(committed: Stage) -> Stage:
     committed.freeze(range(5))
     committed.world.mine(2)
     return committed
+
+
+@pytest.fixture
+def hopeful(world: World) -> Stage:
+    """An OPTIMISTIC task of five members, the first round open for commits."""
+    stage = world.create(world.accounts[:5], OPTIMISTIC)
+    stage.join(0, 1, 2, 3, 4)
+    stage.draw()
+    return stage
 
 
 def _furnish(url: str, kind: str) -> World:

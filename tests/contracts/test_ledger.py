@@ -12,6 +12,7 @@ from eth_account import Account
 
 from foedus.contracts import calls
 from foedus.contracts.deploy import deploy
+from foedus.contracts.deployment import Deployment
 from foedus.contracts.errors import (
     BalanceTooLow,
     ChainUnreachable,
@@ -59,7 +60,7 @@ def test_a_task_is_read_back_with_its_places_in_the_chain(chain: World) -> None:
         ledger._page = 3
         assert await ledger.task_events(stage.task, max(0, head.number - 10), head.number) == logged
         assert (logged[0].point, logged[0].event) in await ledger.tasks()
-        assert await ledger.claimed(stage.task, stage.members[0].address) == 0
+        assert await ledger.claimed(stage.task, 1) == 0
         with pytest.raises(LookupError):
             await ledger.block_hash(head.number + 1000)
 
@@ -238,12 +239,18 @@ def test_the_last_announcement_of_a_node_counts(chain: World) -> None:
     using(chain, 18, play)
 
 
+def _elsewhere(book: Deployment, **changes: str) -> Deployment:
+    """The book with a change in where, or what, the vault is."""
+    return replace(book, contracts={**book.contracts, "StakeVault": replace(book.contracts["StakeVault"], **changes)})
+
+
 def test_the_wrong_chain_is_refused_with_both_values(chain: World) -> None:
     book = chain.deployment
     wrong = [
         (replace(book, chain_id=1), "the chain id is 31337, but the deployment is on 1"),
         (replace(book, genesis="0x" + "00" * 32), "the genesis block is 0x"),
-        (replace(book, vault=TREASURY), f"the vault {TREASURY} is without code"),
+        (_elsewhere(book, address=TREASURY), f"the StakeVault {TREASURY} is without code"),
+        (_elsewhere(book, code_hash="0x" + "00" * 32), f"the hash of the code of the StakeVault {book.vault} is 0x"),
     ]
 
     async def connect() -> None:
@@ -301,7 +308,7 @@ def test_a_propose_before_its_block_names_the_block(world: World) -> None:
     stage.draw()
     stage.commit(0, 1, 2, 3, 4)
     stage.freeze(range(5))
-    call = calls.propose(stage.task, stage.aggregate(), stage.survivors(range(5)))
+    call = stage.proposing()
 
     async def play(ledger: Ledger) -> None:
         with pytest.raises(BeaconPending):

@@ -22,10 +22,9 @@ Invoke = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def invoke(anvil: World, harness: dict[str, str]) -> Invoke:
+def invoke(anvil: World, harness: dict[str, bytes]) -> Invoke:
     """Calls a function of the harness: name, types, result type, arguments."""
-    creation = {"from": anvil.accounts[0].address, "data": harness["Harness"]}
-    address = anvil.receipt(anvil.rpc("eth_sendTransaction", creation))["contractAddress"]
+    address = anvil.create_contract(harness["Harness"]).created
 
     def call(function: str, types: list[str], result: str, *arguments: object) -> Any:
         data = keccak(text=f"{function}({','.join(types)})")[:4] + abi_encode(types, arguments)
@@ -118,8 +117,9 @@ def test_words_survive_unpacking_and_packing(invoke: Invoke) -> None:
     word = int.from_bytes(digest("word"), "big")
     slot = (word & ~(0xFF | 0xFF << 152)) | 3 | 1 << 152
     assert invoke("repackSlot", ["uint256"], "uint256", slot) == slot
-    participant = (word & ((1 << 184) - 1) & ~0xFF) | 1
+    participant = (word & ((1 << 192) - 1) & ~0xFFFF) | 1 | 1 << 8
     assert invoke("repackParticipant", ["uint256"], "uint256", participant) == participant
+    assert invoke("repackCommitting", ["uint256"], "uint256", word) == word
 
 
 def test_revert_data_that_is_no_error_of_ours_is_shown() -> None:

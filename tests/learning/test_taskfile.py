@@ -94,7 +94,11 @@ def test_ether_is_exact(wei: int) -> None:
         ("[train]", '[reward]\npool = "1 euro"\n[train]', r"reward\.pool = '1 euro': must be whole wei"),
         ("[train]", '[reward]\npool = "0.5 wei"\n[train]', r"reward\.pool = '0\.5 wei': must be whole wei"),
         ("[train]", "[reward.shares]\npresence = 90\n[train]", r"reward\.shares = 17200: must add up to at most 10000"),
-        ("[train]", '[rule]\nname = "fedadam"\n[train]', r"rule\.name = 'fedadam': must be one of fedavg"),
+        (
+            "[train]",
+            '[rule]\nname = "fedadan"\n[train]',
+            r"rule\.name = 'fedadan': must be one of fedavg, .*did you mean fedadam",
+        ),
         ("[task]", 'rule = "fedavg"\n[task]', r"rule = 'fedavg': must be a table: write \[rule\] on a line of its own"),
         ("seed = 5", 'seed = 5\nmetrics = "accuracy"', r"task\.metrics = 'accuracy': must be a list of distinct names"),
     ],

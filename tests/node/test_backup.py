@@ -24,19 +24,21 @@ def committed_once(first: RoundKeys, second: RoundKeys) -> Task:
     """A task in its second opening: the chain has my keys from joining, and those that my commit brought."""
     me, script = Address(ME.address), Script()
     script.create()
-    script.say(ev.ParticipantJoined(me, 0, 1, first.mask_key, first.box_key, digest("terms")))
+    script.say(ev.ParticipantJoined(me, 0, 1, 1, first.mask_key, first.box_key, digest("terms")))
     script.join(1, 2)
     script.draw(1, 3)
     script.open(1, 1, 1, 3)
     roots = [digest(what) for what in ("update", "seeds", "bundle", "data")]
-    script.say(ev.UpdateCommitted(1, 1, me, 0, 1, *roots, second.mask_key, second.box_key))
+    script.say(ev.UpdateCommitted(me, 1, 1, 0, 1, *roots, second.mask_key, second.box_key))
     script.say(ev.AttemptAborted(1, 1, ev.AbortReason.TOO_FEW_COMMITS))
     return script.open(1, 2, 2, 1)
 
 
 def bench_on(journal: Journal) -> Bench:
     """A bench of which only the journal and the account matter here."""
-    given = {item.name: None for item in fields(Bench) if item.init and item.name not in ("latest", "_client")}
+    given = {
+        item.name: None for item in fields(Bench) if item.init and item.name not in ("latest", "_client", "refused")
+    }
     return Bench(**{**given, "journal": journal, "signer": ME, "task": TASK, "terms": terms()})
 
 

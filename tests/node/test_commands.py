@@ -63,6 +63,7 @@ def test_from_nothing_to_a_home_with_a_key(chain):
     rows = {row["check"]: row for row in json.loads(checks.stdout)["checks"]}
     assert checks.returncode == 1
     assert (rows["chain"]["good"], rows["balance"]["good"]) == (True, False)
+    assert (rows["contracts"]["good"], rows["contracts"]["found"][:8]) == (True, "verified")
     assert address in rows["balance"]["remedy"]
 
 

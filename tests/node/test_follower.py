@@ -17,8 +17,8 @@ from foedus.node.chain import find_task
 from foedus.node.devnet.accounts import dev_accounts
 from foedus.node.devnet.processes import start_anvil_process, start_chain_process
 from foedus.node.follower import Follower
+from foedus.protocol.fold import fold
 from foedus.protocol.ids import Address, PublicKey, Wei
-from foedus.protocol.task import fold
 from tests.protocol.samples import digest, terms
 
 ANVIL: Path = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
@@ -49,7 +49,7 @@ def test_a_reorganisation_is_truncated_and_refolded(rpc):
         rich, made = signers[0], terms()
         book = await deploy(rpc, rich, Address(rich.address), 31337)
         ledgers = [await Ledger.connect(rpc, book, signer) for signer in signers]
-        call = calls.create_task(book, made.digest, digest("model 0"), made.params, Wei(0))
+        call = calls.create_task(book, made.digest, digest("law"), digest("model 0"), made.params, Wei(0))
         receipt = await ledgers[0].transact(call)
         task = next(event.task for point, event in await ledgers[0].tasks() if point.block == receipt.block)
         for ledger in ledgers:
@@ -91,7 +91,7 @@ def test_confirmations_hold_events_back(rpc):
         rich, made = Account.from_key(KEYS[0].key), terms()
         book = await deploy(rpc, rich, Address(rich.address), 31337)
         async with await Ledger.connect(rpc, book, rich) as ledger:
-            call = calls.create_task(book, made.digest, digest("model 0"), made.params, Wei(0))
+            call = calls.create_task(book, made.digest, digest("law"), digest("model 0"), made.params, Wei(0))
             receipt = await ledger.transact(call)
             (_, event), *_ = await ledger.tasks()
             follower = Follower(ledger, event.task, receipt.block, confirmations=2)

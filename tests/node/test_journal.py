@@ -25,8 +25,8 @@ def path(tmp_path):
     return tmp_path / "journal.sqlite"
 
 
-def context(round_: int = 1, attempt: int = 1) -> Context:
-    return Context(ZERO32, 1, TASK, round_, attempt, ZERO32)
+def context(round_: int = 1, attempt: int = 1, base: bytes = ZERO32) -> Context:
+    return Context(ZERO32, 1, TASK, round_, attempt, base)
 
 
 def test_the_first_keys_of_an_opening_stay(path):
@@ -40,7 +40,7 @@ def test_the_first_keys_of_an_opening_stay(path):
 def test_secrets_are_sealed_with_the_accounts_key(path):
     journal = Journal(path, SECRET)
     journal.keep_keys(TASK, 3, b"a very secret key")
-    journal.keep_masking(TASK, 1, 1, Masking(b"a very secret seed", b"words"))
+    journal.keep_masking(TASK, 1, Masking(b"a very secret seed", b"words"))
     journal.close()
     raw = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"very secret" not in raw
@@ -52,22 +52,22 @@ def test_erased_is_erased_from_the_disk_too(path):
     journal = Journal(path, SECRET)
     for opening in (-1, 1, 2, 3):
         journal.keep_keys(TASK, opening, bytes([opening & 0xFF]) * 32)
-    journal.keep_masking(TASK, 1, 1, Masking(b"s", b"words of round one"))
-    journal.keep_masking(TASK, 2, 1, Masking(b"s", b"words of round two"))
-    journal.erase_before(TASK, 3, 2, 2)
+    journal.keep_masking(TASK, 2, Masking(b"s", b"words of opening two"))
+    journal.keep_masking(TASK, 3, Masking(b"s", b"words of opening three"))
+    journal.erase_before(TASK, 3, 2)
     assert [journal.keys(TASK, opening) is None for opening in (-1, 1, 2, 3)] == [True, True, True, False]
-    assert journal.masking(TASK, 1, 1) is None
-    assert journal.masking(TASK, 2, 1) == Masking(b"s", b"words of round two")
+    assert journal.masking(TASK, 2) is None
+    assert journal.masking(TASK, 3) == Masking(b"s", b"words of opening three")
     raw = b"".join(file.read_bytes() for file in path.parent.iterdir())
-    assert b"words of round one" not in raw
+    assert b"words of opening two" not in raw
 
 
 def test_a_word_is_signed_once(path):
     journal = Journal(path, SECRET)
-    assert journal.sign_once(TASK, 1, 1, "survivors", b"these", b"signature")
-    assert journal.sign_once(TASK, 1, 1, "survivors", b"these", b"another")
-    assert not journal.sign_once(TASK, 1, 1, "survivors", b"those", b"signature")
-    assert journal.signed(TASK, 1, 1, "survivors") == (b"these", b"signature")
+    assert journal.sign_once(TASK, 1, "survivors", b"these", b"signature")
+    assert journal.sign_once(TASK, 1, "survivors", b"these", b"another")
+    assert not journal.sign_once(TASK, 1, "survivors", b"those", b"signature")
+    assert journal.signed(TASK, 1, "survivors") == (b"these", b"signature")
 
 
 def test_the_guard_binds_a_round_for_ever(path):
@@ -81,6 +81,23 @@ def test_the_guard_binds_a_round_for_ever(path):
     with pytest.raises(SecondFreeze):
         JournalGuard(Journal(path, SECRET)).bind(context(), b"\x03")
     guard.bind(context(round_=2), b"\x03")
+
+
+def test_a_round_that_runs_again_opens_the_same_set_but_for_the_convicted(path):
+    """A refuted proposal brought an earlier round back. On another base the round is another; on the same, only those
+    whose sum was opened may be opened, without the convicted."""
+    guard = JournalGuard(Journal(path, SECRET), convicted=frozenset({1}))
+    guard.bind(context(), b"\x0f")
+    guard.bind(context(base=b"\x01" * 32), b"\x03")
+    for refused in (b"\x07", b"\x05", b"\x1f", b"\x1d"):
+        with pytest.raises(SecondFreeze):
+            guard.bind(context(), refused)
+    with pytest.raises(SecondFreeze):
+        JournalGuard(Journal(path, SECRET), b"\x02" * 32, frozenset({1})).bind(context(), b"\x0d")
+    guard.bind(context(attempt=2), b"\x0d")
+    for refused in (b"\x0f", b"\x0c"):
+        with pytest.raises(SecondFreeze):
+            guard.bind(context(), refused)
 
 
 def test_of_many_at_once_one_binds(path):

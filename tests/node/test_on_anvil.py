@@ -7,6 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from foedus.contracts.compile import MODULES
@@ -45,8 +46,14 @@ def test_a_whole_task_on_anvil(tmp_path):
             audited = subprocess.run(words, capture_output=True, text=True)
             assert (audited.returncode, json.loads(audited.stdout)["status"]) == (0, "verified")
             network.stop()
-            assert network.ask(sponsor, "task", "leave", task)["task"] == task
-            assert network.ask(sponsor, "stake", "show")["locked"] == 0
+            thaw_at = network.ask(sponsor, "task", "leave", task)["thaw_at"]
+            assert network.ask(sponsor, "stake", "show")["locked"] > 0
+            early = subprocess.run(network.command(sponsor, "stake", "collect", task), capture_output=True, text=True)
+            assert early.returncode == 1
+            assert f"can be collected from {thaw_at}" in " ".join(early.stderr.split())
+            warp = {"jsonrpc": "2.0", "id": 1, "method": "evm_setNextBlockTimestamp", "params": [thaw_at]}
+            assert "error" not in httpx.post(chain.url, json=warp).json()
+            assert network.ask(sponsor, "stake", "collect", task)["locked"] == 0
             checks = subprocess.run(network.command(sponsor, "doctor"), capture_output=True, text=True)
             assert {row["check"]: row["good"] for row in json.loads(checks.stdout)["checks"]}["chain"]
         finally:

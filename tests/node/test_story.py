@@ -28,7 +28,7 @@ from foedus.node.chain import find_task
 from foedus.node.devnet.local import LocalNetwork, LocalNode
 from foedus.node.devnet.processes import start_chain_process
 from foedus.node.follower import Follower
-from foedus.protocol.events import AttemptAborted, Phase, RoundFinalized, SurvivorsFrozen
+from foedus.protocol.events import AttemptAborted, Phase, SurvivorsFrozen
 from foedus.protocol.ids import Address
 from foedus.protocol.task import Task
 from foedus.simulation.simulate import simulate
@@ -181,7 +181,7 @@ def test_three_dead_leave_the_attempt_unopened_and_reveal_nothing(story):
 
 def test_the_network_and_the_simulation_make_the_same_models(story, simulated):
     """Bit for bit, in every round: crashes and retries left no trace in the model."""
-    finalized = [e.event.model_root for e in story.entries if isinstance(e.event, RoundFinalized)]
+    finalized = [done.proposal.aggregate.model_root for done in story.state.finished]
     assert finalized == [done.model_root for done in simulated.rounds]
 
 
@@ -189,7 +189,7 @@ def test_secrets_of_final_rounds_are_gone(story):
     for node in story.network.nodes:
         with sqlite3.connect(node.home.journal) as journal:
             openings = [row[0] for row in journal.execute("SELECT opening FROM round_key")]
-            maskings = [row[0] for row in journal.execute("SELECT round FROM masking")]
+            maskings = [row[0] for row in journal.execute("SELECT opening FROM masking")]
         assert [o for o in openings if 0 < o <= story.state.opening] == []
         assert maskings == []
 

@@ -15,7 +15,7 @@ from foedus.node.reveals import Offer, RevealServer
 from foedus.node.words import Noticeboard, Topic, Word
 from tests.protocol.samples import TASK
 
-TOPIC = Topic(TASK, 1, 1, "survivors")
+TOPIC = Topic(TASK, 1, "survivors")
 SIGNATURE = bytes(65)
 
 
@@ -83,8 +83,8 @@ def test_words_that_come_early_count_once_their_topic_opens():
         b'[["x",1,1,"lunch"],[]]',
         b'[["x",1,1,"survivors"],[[1,"zz",""]]]',
         b"[" * 60_000,
-        b'[["x",1,1,"survivors"],' + b"[" + b",".join([b'[1,"",""]'] * 100) + b"]]",
-        b'[["x",Infinity,1,"survivors"],[]]',
+        b'[["x",1,"survivors"],' + b"[" + b",".join([b'[1,"",""]'] * 100) + b"]]",
+        b'[["x",Infinity,"survivors"],[]]',
     ],
 )
 def test_garbage_is_refused_and_counted(garbage):
@@ -99,7 +99,7 @@ def test_garbage_is_refused_and_counted(garbage):
 
 def test_nothing_is_revealed_before_it_is_opened():
     async def script(one: Host, other: Host) -> None:
-        key, asked = (TASK, 1, 1), []
+        key, asked = (TASK, 1), []
         here, there = RevealServer(one), RevealServer(other)
         with pytest.raises(RequestRefused, match="not-frozen-here"):
             await here.ask(other.peer_id, key, frozenset(), 8)

@@ -8,14 +8,16 @@ from foedus.protocol.duties import (
     Poke,
     Propose,
     Reveal,
+    Settle,
     SignSurvivors,
     aggregator_rank,
     duties,
     turn,
 )
 from foedus.protocol.events import Phase
-from foedus.protocol.task import fold
-from tests.protocol.samples import Script, account, digest
+from foedus.protocol.fold import fold
+from tests.protocol.samples import OPTIMISTIC, Script, account, digest
+from tests.protocol.test_rollback import in_attest, in_draw, in_ended, proposed
 from tests.protocol.test_task import running
 
 
@@ -68,7 +70,7 @@ def test_a_proposal_is_attested_and_reveals_go_on():
     script.commit(1, 1, 0, 1, 2, 3, 4)
     script.freeze(1, 1, {0, 1, 2, 3, 4}, 5)
     task = script.propose(1, 1, 2)
-    assert owed(task, 0, now=2230) == (Reveal(1, 1), Attest(1, 1, digest("proposal")))
+    assert owed(task, 0, now=2230) == (Reveal(1, 1), Attest(1, 1, digest("proposal 1")))
 
 
 def test_freezing_is_owed_by_the_committee_until_the_deadline():
@@ -93,3 +95,51 @@ def test_enrolled_and_drawn():
     task = fold(script.log)
     assert Poke(Phase.DRAW) not in owed(task, 0, block=50)
     assert Poke(Phase.DRAW) in owed(task, 0, block=60)
+
+
+def settling(task, now):
+    return {n: settled for n in range(6) for settled in owed(task, n, now) if isinstance(settled, Settle)}
+
+
+def test_a_passed_window_is_settled_in_turn_and_by_everyone_in_the_end():
+    task = fold(proposed().log)
+    assert settling(task, 2249) == {}
+    (first,) = settling(task, 2250)
+    assert turn(task, account(first), task.opening) == 0
+    for waited in range(5):
+        turns = {turn(task, account(n), task.opening) for n in settling(task, 2250 + 2 * waited)}
+        assert turns == set(range(waited + 1))
+    assert settling(task, 2260) == dict.fromkeys(range(6), Settle(1))
+
+
+def test_the_last_round_whose_window_has_passed_is_settled_with_all_before_it():
+    script = proposed()
+    in_draw(script)
+    task = fold(script.log)
+    assert set(settling(task, 2260).values()) == {Settle(2)}
+    script.log.pop()
+    late = script.log.pop()
+    script.say(type(late.event)(**{n: getattr(late.event, n) for n in late.event.__slots__} | {"attest_by": 2900}))
+    assert set(settling(fold(script.log), 2260).values()) == {Settle(1)}
+
+
+def test_what_awaits_its_window_is_settled_in_every_phase_and_after_the_end():
+    for reach in (in_attest, in_ended):
+        script = proposed()
+        reach(script)
+        assert set(settling(fold(script.log), 9000)) == set(range(6))
+
+
+def test_what_waits_for_windows_is_not_poked():
+    script = proposed(ahead=1, then=())
+    task = fold(script.log)
+    assert task.phase is Phase.ATTEST
+    assert all(owed(task, n, now=9000) == (Settle(1),) for n in range(3))
+
+
+def test_under_fast_nothing_is_settled():
+    script = running()
+    script.commit(1, 1, 0, 1, 2, 3, 4)
+    script.freeze(1, 1, {0, 1, 2, 3, 4}, 5)
+    assert settling(script.propose(1, 1, 2), 9000) == {}
+    assert settling(fold(running(**OPTIMISTIC).log), 9000) == {}

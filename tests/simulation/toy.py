@@ -12,8 +12,9 @@ from foedus.protocol.chunks import Lanes, lanes_to_bytes, vector_root
 from foedus.protocol.fixedpoint import from_fixed, to_fixed
 from foedus.protocol.ids import RoundNumber, Wei
 from foedus.protocol.manifest import Manifest
-from foedus.protocol.terms import Params, Terms
+from foedus.protocol.terms import Terms
 from foedus.simulation.ports import Model, Scores
+from tests.protocol import samples
 
 VALUES = 300
 
@@ -29,7 +30,16 @@ def toy_task(participants: int = 6, rounds: int = 2, min_survivors: int = 3, **t
     arrays = {"values": np.linspace(-1, 1, VALUES)}
     manifest = Manifest.of(arrays, ("distance",))
     model = lanes_to_bytes(to_fixed(manifest.pack(arrays), 20))
-    params = Params(rounds, 2, participants, min_survivors, rounds, 3, 60, 60, 60, 60, 60, 60, Wei(0))
+    params = samples.params(
+        rounds=rounds,
+        min_participants=2,
+        max_participants=participants,
+        min_survivors=min_survivors,
+        epoch_rounds=rounds,
+        max_attempts=3,
+        stake=Wei(0),
+        bond=Wei(0),
+    )
     chosen: dict[str, Any] = {"group_size": 3, "g_min": 2, "weighting": "examples", "max_weight": 4} | terms
     made = Terms("toy", "0" * 64, manifest.digest.hex(), vector_root(model).hex(), params, **chosen)
     return ToyTask(made, manifest, model)

@@ -3,9 +3,9 @@ pragma solidity 0.8.37;
 
 import {Bitmap} from "src/Bitmap.sol";
 import {Merkle} from "src/Merkle.sol";
-import {Participant, ParticipantCodec, ParticipantWord} from "src/Participant.sol";
+import {Committing, CommittingWord, ParticipantCodec, ParticipantWord} from "src/Participant.sol";
 import {Shuffle} from "src/Shuffle.sol";
-import {Slot, SlotCodec, SlotWord} from "src/Slot.sol";
+import {SlotCodec, SlotWord} from "src/Slot.sol";
 
 /// @title The libraries, callable, so that tests can hold them against their Python twins.
 contract Harness {
@@ -61,6 +61,11 @@ contract Harness {
 
     function repackParticipant(ParticipantWord word) external pure returns (ParticipantWord) {
         return ParticipantCodec.pack(ParticipantCodec.unpack(word));
+    }
+
+    function repackCommitting(CommittingWord word) external pure returns (CommittingWord) {
+        Committing memory made = ParticipantCodec.unpack(word);
+        return ParticipantCodec.committed(made.opening, made.generation, made.seat, made.digest);
     }
 }
 

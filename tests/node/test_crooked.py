@@ -1,0 +1,96 @@
+"""All nodes but one collude: every lie that their aggregators tell is found, proven, and costs them their stakes."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from foedus.contracts.ledger import Ledger
+from foedus.learning.build import build
+from foedus.learning.client import open_client
+from foedus.learning.taskfile import load_task_file
+from foedus.node.chain import read_task
+from foedus.node.devnet.local import LocalNetwork, LocalNode
+from foedus.node.devnet.processes import start_chain_process
+from foedus.protocol.events import Fault, Logged, ParticipantSlashed, ProposalRefuted
+from foedus.protocol.task import Task
+from foedus.simulation.simulate import simulate
+
+HERE = Path(__file__).parent
+TASK_FILE, APP = HERE / "story" / "open.toml", HERE.parents[1] / "examples" / "digits" / "app.py"
+LIES = {
+    "wrong-sum": Fault.WRONG_AGGREGATE,
+    "wrong-leaf": Fault.WRONG_AGGREGATE,
+    "wrong-mask": Fault.WRONG_AGGREGATE,
+    "wrong-rule": Fault.WRONG_AGGREGATE,
+    "withheld": Fault.WITHHELD_CHUNK,
+}
+PATIENCE_SECONDS = 150
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
+
+
+def start_crooked(network: LocalNetwork, node: LocalNode, lies: Path) -> None:
+    words = network.command(node, "node", "run", "--json-logs")[3:]
+    with node.log.open("ab") as log:
+        bent = [sys.executable, str(HERE / "crooked.py"), str(lies), *words]
+        node.process = subprocess.Popen(bent, stdout=log, stderr=log, start_new_session=True)
+
+
+async def log_of(network: LocalNetwork, task: str) -> tuple[Task, list[Logged]]:
+    async with await Ledger.connect(network.rpc, network.deployment) as ledger:
+        return await read_task(ledger, task)
+
+
+def wait_until(network: LocalNetwork, task: str, what: str, holds: Callable[[Task, list[ParticipantSlashed]], bool]):
+    """The task's state and its convictions, once they are as awaited."""
+    began = time.monotonic()
+    while time.monotonic() - began < PATIENCE_SECONDS:
+        state, entries = asyncio.run(log_of(network, task))
+        slashes = [entry.event for entry in entries if isinstance(entry.event, ParticipantSlashed)]
+        if holds(state, slashes):
+            return state, entries, slashes
+        time.sleep(1)
+    raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}; the logs are in {network.root}")
+
+
+def test_all_but_one_collude_and_every_lie_is_proven(tmp_path: Path) -> None:
+    """Seven of eight nodes, hence every quorum, keep quiet about each other's lies. A lie is told once the last one was
+    convicted: what falls with an earlier proposal is never judged."""
+    lies = tmp_path / "lies"
+    lies.mkdir()
+    with start_chain_process(tmp_path / "chain", block_time=0.5) as chain:
+        network = asyncio.run(LocalNetwork.create(tmp_path / "network", chain.url, 8))
+        try:
+            honest = network.nodes[0]
+            network.start(honest)
+            task = network.ask(honest, "task", "create", str(TASK_FILE), "--yes")["task"]
+            for at, node in enumerate(network.nodes):
+                network.ask(node, "task", "join", task, "--app", str(APP), "--partition", str(at), "--yes")
+            for node in network.nodes[1:]:
+                start_crooked(network, node, lies)
+            for told, lie in enumerate(LIES, start=1):
+                (lies / lie).touch()
+                wait_until(network, task, f"a conviction for {lie}", lambda _, slashes, n=told: len(slashes) == n)
+            state, entries, slashes = wait_until(network, task, "a final round", lambda state, _: bool(state.finished))
+        finally:
+            network.stop()
+    assert [slash.fault for slash in slashes] == list(LIES.values())
+    assert {slash.challenger for slash in slashes} == {honest.account}
+    assert honest.account not in {slash.participant for slash in slashes}
+    assert len({slash.participant for slash in slashes}) == len(LIES)
+    refuted = [entry.event.aggregator for entry in entries if isinstance(entry.event, ProposalRefuted)]
+    assert refuted == [slash.participant for slash in slashes]
+    assert state.finished[0].proposal.aggregate.model_root == first_model()
+
+
+def first_model() -> bytes:
+    built = build(load_task_file(TASK_FILE))
+    clients = [open_client(built.app, built.terms, built.manifest, at) for at in range(8)]
+    return simulate(built, clients, mode="plain", evaluate_every=0).rounds[0].model_root
