@@ -215,7 +215,7 @@ def leave(context: typer.Context, task: TaskAddress) -> None:
             journal.drop_enrolment(Address(event.task))
             journal.close()
             state, _ = await read_task(ledger, event.task)
-            thaw = state.thawing[ledger.address]
+            thaw = state.thaws_at(ledger.address)
             when = datetime.fromtimestamp(thaw, UTC).isoformat(sep=" ", timespec="seconds")
             facts = {"task": event.task, "thaw_at": thaw, "gas": receipt.gas_used}
             cli.answer(facts, f"Left {event.task}. From {when} on: foedus stake collect {event.task}")
