@@ -14,6 +14,9 @@ from typing import IO, Self
 
 from foedus.node.devnet.errors import StartFailed
 
+ANVIL_STATES = 128
+"""How many blocks' states anvil keeps, in memory."""
+
 
 class ChainProcess:
     """A running chain; leaving its context stops it. `url` is where it answers, `pid` its process."""
@@ -68,11 +71,13 @@ def start_chain_process(
 def start_anvil_process(
     binary: Path, chain_id: int = 31337, block_time: float = 0, accounts: int = 10, timeout: float = 60
 ) -> ChainProcess:
-    """Start anvil on a free port and wait until it answers; it keeps nothing.
+    """Start anvil on a free port and wait until it answers; it leaves nothing behind.
 
-    `block_time` in seconds between blocks, 0 for a block with each transaction. Raises StartFailed.
+    `block_time` in seconds between blocks, 0 for a block with each transaction. Calls at older blocks than the last
+    `ANVIL_STATES` fail: anvil would write every state to the disk, tens of gigabytes in a test run. Raises StartFailed.
     """
     command = [str(binary), "--port", "0", "--chain-id", str(chain_id), "--accounts", str(accounts)]
+    command += ["--prune-history", str(ANVIL_STATES)]
     if block_time:
         command += ["--block-time", f"{block_time:g}", "--mixed-mining"]
     return _start(command, "Listening on ", timeout)
