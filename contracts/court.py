@@ -70,9 +70,12 @@ def answer_reveal(at: Deployment, asked: RevealDemand, other: Address, seed: See
     return _call(at, "answerReveal", astuple(asked), other, seed, list(siblings))
 
 
-def lapse_reveal(at: Deployment, asked: RevealDemand) -> Call:
-    """Convict a survivor for whom nobody showed the seed in time."""
-    return _call(at, "lapseReveal", astuple(asked))
+def lapse_reveal(at: Deployment, asked: RevealDemand, later: Sequence[Hash32]) -> Call:
+    """Convict a survivor for whom nobody showed the seed in time. later: hashes of the claims after the round's base.
+
+    Refused with NotStanding where that base has fallen.
+    """
+    return _call(at, "lapseReveal", astuple(asked), list(later))
 
 
 def withdraw_credit(at: Deployment, to: Address) -> Call:

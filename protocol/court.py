@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foedus.protocol.events import Fault
-from foedus.protocol.ids import Address, Attempt, Hash32, Position, RoundNumber, Seed, Timestamp, Wei
+from foedus.protocol.ids import Address, Attempt, Hash32, Opening, Position, RoundNumber, Seed, Timestamp, Wei
 from foedus.protocol.proofs import SumNode, Tree
 
 
@@ -25,11 +25,14 @@ class ChunkDemand:
 
 @dataclass(frozen=True, slots=True)
 class RevealDemand:
-    """A survivor's seed, of its mask with whoever sits at `other`; its own mask's where that is itself."""
+    """A survivor's seed, of its mask with whoever sits at `other`; its own mask's where that is itself. onto: the name
+    of the proposal that the round builds on; base: the root of its model."""
 
     task: Address
+    opening: Opening
     round: RoundNumber
     attempt: Attempt
+    onto: Hash32
     base: Hash32
     owner: Address
     position: Position
@@ -57,11 +60,12 @@ class ChunkWithheld:
 
 @dataclass(frozen=True, slots=True)
 class MemberSentenced:
+    """place: the proposal that was attested, or the opening's number in 32 bytes."""
+
     task: Address
     account: Address
     fault: Fault
-    round: RoundNumber
-    attempt: Attempt
+    place: Hash32
     challenger: Address
 
 
@@ -131,8 +135,7 @@ class SeedRevealed:
 
     task: Address
     owner: Address
-    round: RoundNumber
-    attempt: Attempt
+    opening: Opening
     other: Position
     seed: Seed
 

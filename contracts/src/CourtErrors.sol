@@ -21,8 +21,8 @@ interface CourtErrors {
     error SameBallot(bytes32 digest);
     /// @notice The signatures are of two accounts.
     error TwoSigners(address one, address other);
-    /// @notice The account was convicted for this before.
-    error AlreadySentenced(address account, Fault fault, uint32 round, uint16 attempt);
+    /// @notice The account was convicted for this before: of this proposal, or in the opening of this number.
+    error AlreadySentenced(address account, Fault fault, bytes32 place);
 
     /// @notice An answer costs more than the bond.
     error BondTooLow(uint256 have, uint256 need);

@@ -15,9 +15,10 @@ interface CourtEvents {
     /// @notice The proposal's aggregator did not answer in time what `challenger` asked.
     event ChunkWithheld(address indexed task, bytes32 indexed proposal, bytes32 indexed demand, address challenger);
 
-    /// @notice An account was convicted for what it signed, or did not reveal, in an attempt at a round.
+    /// @notice An account was convicted for what it signed, or did not reveal.
+    /// @param place the proposal that it attested, or the number of the opening.
     event MemberSentenced(
-        address indexed task, address indexed account, Fault fault, uint32 round, uint16 attempt, address challenger
+        address indexed task, address indexed account, Fault fault, bytes32 place, address challenger
     );
 
     /// @notice Whoever shows `asked` before `deadline` (in the task's time) receives `bond`; else the proposal's
@@ -53,9 +54,7 @@ interface CourtEvents {
     event DemandAnswered(bytes32 indexed demand, address indexed task, address indexed answerer, uint256 bond);
 
     /// @notice The seed of `owner`'s mask with who sits at `other`, itself for its own mask; zero where it has none.
-    event SeedRevealed(
-        address indexed task, address indexed owner, uint32 round, uint16 attempt, Position other, bytes32 seed
-    );
+    event SeedRevealed(address indexed task, address indexed owner, uint32 opening, Position other, bytes32 seed);
 
     /// @notice Nobody answered: the bond is the demander's again.
     event DemandLapsed(bytes32 indexed demand, address indexed task, address indexed demander, uint256 bond);

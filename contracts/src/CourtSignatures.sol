@@ -36,7 +36,7 @@ abstract contract CourtSignatures is Docket {
         if (!accused.convicted(proposal) || _withheld[task][proposal]) revert NotRefuted(proposal);
         bytes32 content = keccak256(abi.encode(ATTESTATION_TYPE, round, attempt, proposal));
         address signer = _signer(accused.domainSeparator(), content, signature);
-        _sentence(accused, signer, Fault.WRONG_ATTESTATION, round, attempt, msg.sender);
+        _sentence(accused, signer, Fault.WRONG_ATTESTATION, proposal, msg.sender);
     }
 
     /// @notice Convicts who signed two different sets of survivors for one opening: a round that is brought back has
@@ -63,7 +63,7 @@ abstract contract CourtSignatures is Docket {
         address signer = _signer(domain, first, one.signature);
         address again = _signer(domain, second, other.signature);
         if (signer != again) revert TwoSigners(signer, again);
-        _sentence(accused, signer, Fault.CONFLICTING_SIGNATURES, round, attempt, msg.sender);
+        _sentence(accused, signer, Fault.CONFLICTING_SIGNATURES, bytes32(uint256(opening)), msg.sender);
     }
 
     function _content(uint32 round, uint16 attempt, uint32 opening, Ballot calldata ballot)

@@ -34,9 +34,11 @@ struct SumNode {
 /// @notice Which seed a survivor is asked to show.
 struct Reveal {
     address task;
+    uint32 opening;
     uint32 round;
     uint16 attempt;
-    bytes32 base; // root of the model that the round builds on
+    bytes32 onto; // name of the proposal that the round builds on
+    bytes32 base; // root of that proposal's model
     address owner;
     Position position; // the owner's
     Position other; // whom it shares the mask with; itself for its own mask

@@ -42,14 +42,13 @@ abstract contract Docket is CourtErrors, CourtEvents {
         if (have != need) revert WrongLaw(have, need);
     }
 
-    /// @dev Convicts an account, once for a kind of fault in an attempt.
-    function _sentence(IAccused task, address account, Fault fault, uint32 round, uint16 attempt, address challenger)
-        internal
-    {
-        bytes32 sentence = keccak256(abi.encode(task, account, fault, round, attempt));
-        if (_sentenced[sentence]) revert AlreadySentenced(account, fault, round, attempt);
+    /// @dev Convicts an account, once for a kind of fault in one place.
+    /// @param place the proposal that was attested, or the opening's number.
+    function _sentence(IAccused task, address account, Fault fault, bytes32 place, address challenger) internal {
+        bytes32 sentence = keccak256(abi.encode(task, account, fault, place));
+        if (_sentenced[sentence]) revert AlreadySentenced(account, fault, place);
         _sentenced[sentence] = true;
-        emit MemberSentenced(address(task), account, fault, round, attempt, challenger);
+        emit MemberSentenced(address(task), account, fault, place, challenger);
         task.convictMember(account, fault, challenger);
     }
 }

@@ -50,7 +50,8 @@ abstract contract RevealDemands is Docket, Bonds {
         Reveal memory asked = _seat(task, committed.made, other, state.domain, last.law.groupSize);
         asked.round = state.round;
         asked.attempt = state.attempt;
-        asked.base = state.round == 1 ? terms.baseRoot : _baseRoot(task, last);
+        (asked.onto,) = task.heads();
+        asked.base = state.round == 1 ? terms.baseRoot : _baseRoot(asked.onto, last);
         uint32 deadline = SafeCast.toUint32(uint256(task.clock()) + terms.params.answerSeconds);
         demand = demandId(asked.task, keccak256(abi.encode(asked)));
         _ask(demand, 32 + 32 * Merkle.height(asked.width), deadline);
@@ -70,16 +71,19 @@ abstract contract RevealDemands is Docket, Bonds {
             revert NotUnderRoot(asked.seedsRoot, asked.row);
         }
         _answer(IAccused(asked.task), demandId(asked.task, keccak256(abi.encode(asked))));
-        emit SeedRevealed(asked.task, asked.owner, asked.round, asked.attempt, asked.other, seed);
+        emit SeedRevealed(asked.task, asked.owner, asked.opening, asked.other, seed);
     }
 
     /// @notice Convicts a survivor for whom nobody showed the seed in time. Anyone may call; the demander has its bond
-    /// back, and is the challenger.
+    /// back, and is the challenger. Where what the round builds on has fallen, nobody needs the seed any more: nobody is
+    /// convicted, and the demander abandons its demand.
     /// @param asked as the demand's event tells it.
-    function lapseReveal(Reveal calldata asked) external {
+    /// @param later hashes of the claims after the one that the round builds on.
+    function lapseReveal(Reveal calldata asked, bytes32[] calldata later) external {
         IAccused task = IAccused(asked.task);
+        _requireStanding(task, asked.onto, later);
         address demander = _lapse(task, demandId(asked.task, keccak256(abi.encode(asked))), 0);
-        _sentence(task, asked.owner, Fault.WITHHELD_REVEAL, asked.round, asked.attempt, demander);
+        _sentence(task, asked.owner, Fault.WITHHELD_REVEAL, bytes32(uint256(asked.opening)), demander);
     }
 
     function _requireFrozen(IAccused task, bytes calldata frozen) private view {
@@ -118,6 +122,7 @@ abstract contract RevealDemands is Docket, Bonds {
         (uint256 group, uint256 row) = Seating.place(seed, other, domain, groups);
         if (group != own) revert NotGrouped(made.position, other);
         asked.task = address(task);
+        asked.opening = made.opening;
         asked.owner = made.participant;
         asked.position = made.position;
         asked.other = other;
@@ -126,9 +131,8 @@ abstract contract RevealDemands is Docket, Bonds {
         asked.width = uint32(1 << Seating.rowLevels(domain, groups));
     }
 
-    function _baseRoot(IAccused task, Case calldata last) private view returns (bytes32) {
+    function _baseRoot(bytes32 standing, Case calldata last) private pure returns (bytes32) {
         bytes32 name = _nameOf(last);
-        (bytes32 standing,) = task.heads();
         if (name != standing) revert WrongBase(name, standing);
         return last.claim.aggregate.modelRoot;
     }

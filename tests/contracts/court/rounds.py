@@ -46,6 +46,11 @@ class Frozen:
         root: bytes = digest("base model") if self.round == 1 else self.case.claim["aggregate"]["modelRoot"]
         return root
 
+    @property
+    def onto(self) -> bytes:
+        """The name of what it builds on."""
+        return digest("genesis") if self.round == 1 else self.case.name
+
     def hashes(self, owner: int) -> list[Hash32 | None]:
         """What an honest participant commits to: by row, none where nobody sits or nothing is shared (position 0)."""
         group, own = self.groups.place(Position(owner))

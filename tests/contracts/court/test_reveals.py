@@ -8,7 +8,7 @@ import pytest
 
 from foedus.protocol.commitments import seeds_root
 from foedus.protocol.ids import Position
-from tests.contracts.court.cases import ANSWER, ATTEST, NOW, WITHHELD_REVEAL, Bench, Defendant, digest, member_at
+from tests.contracts.court.cases import ANSWER, ATTEST, NOW, WITHHELD_REVEAL, Bench, Defendant, digest, link, member_at
 from tests.contracts.court.rounds import ANSWERER, ATTEMPT, DEMANDER, OPENING, ROUND, Frozen, pairs, seed_of
 from tests.contracts.court.stage import Refused, call_data, struct_hash
 
@@ -20,8 +20,10 @@ def test_a_self_masks_seed_is_asked_for_shown_and_paid(bench: Bench, frozen: Fro
     said = asking.event("RevealDemanded")
     assert said["asked"] == {
         "task": frozen.case.task,
+        "opening": OPENING,
         "round": ROUND,
         "attempt": ATTEMPT,
+        "onto": frozen.onto,
         "base": frozen.base,
         "owner": member_at(frozen.case, owner),
         "position": owner,
@@ -35,8 +37,7 @@ def test_a_self_masks_seed_is_asked_for_shown_and_paid(bench: Bench, frozen: Fro
     assert done.event("SeedRevealed") == {
         "task": frozen.case.task,
         "owner": member_at(frozen.case, owner),
-        "round": ROUND,
-        "attempt": ATTEMPT,
+        "opening": OPENING,
         "other": owner,
         "seed": seed_of(owner, owner),
     }
@@ -80,6 +81,7 @@ def test_another_question_is_not_open(frozen: Frozen) -> None:
     owner, _, _ = pairs(frozen)
     asked = frozen.ask(owner, owner).event("RevealDemanded")["asked"]
     changed = {name: asked[name] + 1 for name in ("round", "attempt", "position", "other", "row", "width")}
+    changed |= {"opening": OPENING + 1, "onto": digest("another")}
     changed |= {"base": digest("another"), "owner": member_at(frozen.case, 9), "seedsRoot": digest("another")}
     for name, value in changed.items():
         with pytest.raises(Refused, match=r"NotDemanded|NotUnderRoot"):
@@ -100,24 +102,23 @@ def test_silence_convicts_the_survivor_once(bench: Bench, frozen: Frozen) -> Non
     demander = bench.chain.accounts[DEMANDER].address
     said = [frozen.ask(owner, other).event("RevealDemanded") for other in (owner, out)]
     with pytest.raises(Refused, match="DemandIsPending"):
-        bench.act("lapseReveal", said[0]["asked"])
+        bench.act("lapseReveal", said[0]["asked"], [])
     frozen.case.says("clock", NOW + ANSWER)
     with pytest.raises(Refused, match="TooLateToAnswer"):
         frozen.answer(said[0]["asked"])
-    done = bench.act("lapseReveal", said[0]["asked"])
+    done = bench.act("lapseReveal", said[0]["asked"], [])
     member = member_at(frozen.case, owner)
     assert frozen.case.orders(done) == [call_data("IAccused", "convictMember", member, WITHHELD_REVEAL, demander)]
     assert done.event("MemberSentenced") == {
         "task": frozen.case.task,
         "account": member,
         "fault": WITHHELD_REVEAL,
-        "round": ROUND,
-        "attempt": ATTEMPT,
+        "place": OPENING.to_bytes(32, "big"),
         "challenger": demander,
     }
     assert done.event("DemandLapsed")["bond"] == said[0]["bond"]
     with pytest.raises(Refused, match="AlreadySentenced"):
-        bench.act("lapseReveal", said[1]["asked"])
+        bench.act("lapseReveal", said[1]["asked"], [])
     frozen.case.says("clock", NOW + 2 * ANSWER)
     name = struct_hash("Court", "answerReveal", "asked", said[1]["asked"])
     done = bench.act("abandon", frozen.case.task, name, sender=DEMANDER)
@@ -129,6 +130,30 @@ def test_a_demand_outlives_the_phase(frozen: Frozen) -> None:
     asked = frozen.ask(owner, owner).event("RevealDemanded")["asked"]
     frozen.case.tells_slot(phase=ATTEST, round=ROUND, attempt=ATTEMPT, opening=OPENING, domain=11)
     assert frozen.answer(asked).event("DemandAnswered")
+
+
+def test_silence_convicts_also_when_rounds_followed(bench: Bench, frozen: Frozen) -> None:
+    """The attempt that the silence ended is not forgotten: what the round built on stands."""
+    owner, _, _ = pairs(frozen)
+    asked = frozen.ask(owner, owner).event("RevealDemanded")["asked"]
+    frozen.case.says("clock", NOW + ANSWER)
+    later = [digest("claim", number) for number in range(2)]
+    frozen.case.says("heads", link(link(frozen.onto, later[0]), later[1]), bytes(32))
+    with pytest.raises(Refused, match="NotStanding"):
+        bench.act("lapseReveal", asked, later[:1])
+    assert bench.act("lapseReveal", asked, later).event("MemberSentenced")["fault"] == WITHHELD_REVEAL
+
+
+def test_silence_about_a_round_whose_base_fell_convicts_nobody(bench: Bench, frozen: Frozen) -> None:
+    owner, _, _ = pairs(frozen)
+    said = frozen.ask(owner, owner).event("RevealDemanded")
+    frozen.case.says("clock", NOW + 2 * ANSWER)
+    frozen.case.says("heads", digest("what was before"), bytes(32))
+    with pytest.raises(Refused, match="NotStanding"):
+        bench.act("lapseReveal", said["asked"], [])
+    name = struct_hash("Court", "answerReveal", "asked", said["asked"])
+    done = bench.act("abandon", frozen.case.task, name, sender=DEMANDER)
+    assert done.event("DemandLapsed")["bond"] == said["bond"]
 
 
 def test_seeds_put_nothing_off(bench: Bench, frozen: Frozen) -> None:

@@ -66,8 +66,7 @@ def test_who_attested_a_refuted_claim_is_convicted(bench: Bench, convicted: Defe
         "task": convicted.task,
         "account": member,
         "fault": WRONG_ATTESTATION,
-        "round": 3,
-        "attempt": 1,
+        "place": convicted.name,
         "challenger": challenger,
     }
 
@@ -77,7 +76,7 @@ def test_every_signer_is_convicted_and_each_once(bench: Bench, convicted: Defend
         assert convicted.orders(refute_attestation(convicted, attested(convicted, member)))
         with pytest.raises(Refused, match="AlreadySentenced") as caught:
             refute_attestation(convicted, attested(convicted, member))
-        assert caught.value.values == (bench.chain.accounts[member].address, WRONG_ATTESTATION, 3, 1)
+        assert caught.value.values == (bench.chain.accounts[member].address, WRONG_ATTESTATION, convicted.name)
 
 
 def test_attesting_what_nobody_refuted_is_no_fault(defendant: Defendant) -> None:
