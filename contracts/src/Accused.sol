@@ -26,10 +26,13 @@ interface IAccused {
     /// awaits a quorum, zero where none does.
     function heads() external view returns (bytes32 standing, bytes32 proposed);
 
+    /// @notice The hash of the task's law, and the heads.
+    function brief() external view returns (bytes32 law, bytes32 standing, bytes32 proposed);
+
     /// @notice What an account committed last: in which opening, the how-manieth, and its chain's head.
     function commitmentOf(address account) external view returns (uint32 opening, uint32 generation, bytes24 digest);
 
-    /// @notice Whether a proposal's aggregator was convicted for it.
+    /// @notice Whether the aggregator of a final proposal, or of one that awaited a quorum, was convicted for it.
     function convicted(bytes32 proposal) external view returns (bool);
 
     /// @notice Seconds of block time that the task was not paused.
@@ -52,10 +55,4 @@ interface IAccused {
     /// @param fault what was proven.
     /// @param challenger who receives the challenger's share.
     function convictMember(address account, Fault fault, address challenger) external;
-}
-
-/// @notice The first words of a task's settings, for who needs no more of them: the rest is not read.
-interface ILawful {
-    /// @notice The digest of the terms, and the hash of the law.
-    function settings() external view returns (bytes32 terms, bytes32 law);
 }

@@ -35,7 +35,7 @@ abstract contract AggregatorDemands is Docket, Bonds {
     /// @param claim what was proposed.
     /// @param later hashes of the claims after it.
     function lapse(Demand calldata asked, bytes32 before, Claim calldata claim, bytes32[] calldata later) external {
-        bytes32 name = History.proposal(before, keccak256(abi.encode(claim)));
+        bytes32 name = History.proposal(before, History.hashOf(claim));
         if (name != asked.proposal) revert WrongProposal(name, asked.proposal);
         IAccused task = IAccused(asked.task);
         _requireStanding(task, name, later);

@@ -35,6 +35,11 @@ library CloneSettings {
         return _params(Clones.fetchCloneArgs(address(this)));
     }
 
+    /// @notice Of the settings, the law's hash alone.
+    function law() internal view returns (bytes32) {
+        return _read(32);
+    }
+
     /// @notice Of the settings, the token alone.
     function token() internal view returns (address) {
         return address(bytes20(_read(116)));

@@ -26,12 +26,7 @@ abstract contract Committee is TaskState {
         return _hashTypedDataV4(
             keccak256(
                 abi.encode(
-                    SURVIVORS_TYPE,
-                    state.round,
-                    state.attempt,
-                    state.opening,
-                    keccak256(survivors),
-                    keccak256(disputes)
+                    SURVIVORS_TYPE, state.round, state.attempt, state.opening, keccak256(survivors), keccak256(disputes)
                 )
             )
         );

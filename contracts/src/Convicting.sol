@@ -17,25 +17,31 @@ abstract contract Convicting is TaskFlow, Membership {
     /// @param claim what it claimed.
     /// @param fault what was proven.
     /// @param challenger who proved it, and receives the challenger's share.
-    function convictAggregator(
-        bytes32 proposal,
-        bytes32 before,
-        Claim calldata claim,
-        Fault fault,
-        address challenger
-    ) external {
+    function convictAggregator(bytes32 proposal, bytes32 before, Claim calldata claim, Fault fault, address challenger)
+        external
+    {
         Slot memory state = _requireCourt();
-        if (_convicted[proposal]) revert AlreadyConvicted(proposal);
-        _convicted[proposal] = true;
         Params memory params = CloneSettings.params();
         _seize(claim.aggregator, state, params, fault, challenger);
-        if (params.finality == Finality.OPTIMISTIC) {
-            if (claim.round > _book.finalRounds) _bringBack(state, params, before, claim, proposal);
-        } else if (state.phase == Phase.ATTEST && proposal == _heads[state.round & 1]) {
-            _reopen(state);
-            emit ProposalRefuted(
-                claim.aggregator, state.round, state.attempt, proposal, state.nextRank, _frozen.beaconBlock, _now(), _frozen.stallAt
-            );
+        if (params.finality == Finality.OPTIMISTIC && claim.round > _book.finalRounds) {
+            _bringBack(state, params, before, claim, proposal); // no chain leads to it any more, so it is not convicted again
+        } else {
+            if (_convicted[proposal]) revert AlreadyConvicted(proposal);
+            _convicted[proposal] = true;
+            if (state.phase == Phase.ATTEST && params.finality == Finality.FAST && proposal == _heads[state.round & 1])
+            {
+                _reopen(state);
+                emit ProposalRefuted(
+                    claim.aggregator,
+                    state.round,
+                    state.attempt,
+                    proposal,
+                    state.nextRank,
+                    _frozen.beaconBlock,
+                    _now(),
+                    _frozen.stallAt
+                );
+            }
         }
         _slot = state.pack();
     }
@@ -81,13 +87,9 @@ abstract contract Convicting is TaskFlow, Membership {
     }
 
     /// @dev The round of a refuted proposal is aggregated again, from the same frozen set; later rounds never were.
-    function _bringBack(
-        Slot memory state,
-        Params memory params,
-        bytes32 before,
-        Claim calldata claim,
-        bytes32 proposal
-    ) private {
+    function _bringBack(Slot memory state, Params memory params, bytes32 before, Claim calldata claim, bytes32 proposal)
+        private
+    {
         // A draw is called off, and its number not used again: who waited for it sends keys.
         if (state.phase == Phase.DRAW) state.ready -= state.committed;
         state.round = claim.round;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IAccused, ILawful} from "./Accused.sol";
+import {IAccused} from "./Accused.sol";
 import {ChunkDemands} from "./ChunkDemands.sol";
 import {CourtSignatures} from "./CourtSignatures.sol";
+import {History} from "./History.sol";
 import {Case, Judge} from "./Judge.sol";
 import {NodeDemands} from "./NodeDemands.sol";
 import {RevealDemands} from "./RevealDemands.sol";
@@ -35,8 +36,8 @@ contract Court is CourtSignatures, ChunkDemands, NodeDemands, RevealDemands {
         IAccused task = IAccused(case_.task);
         bytes32 name = _nameOf(case_);
         bool isConvicted = _withheld[case_.task][name];
-        if (!isConvicted) _requireStanding(task, name, case_.later);
-        (, bytes32 law) = ILawful(case_.task).settings();
+        (bytes32 law, bytes32 standing, bytes32 proposed) = task.brief();
+        if (!isConvicted) _requireHead(History.head(name, case_.later), standing, proposed);
         _requireLaw(case_.law, law);
         Judge(judge).judge(case_, proof);
 

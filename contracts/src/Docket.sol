@@ -19,7 +19,7 @@ abstract contract Docket is CourtErrors, CourtEvents {
 
     /// @dev The name of the case's proposal.
     function _nameOf(Case calldata case_) internal pure returns (bytes32) {
-        return History.proposal(case_.before, keccak256(abi.encode(case_.claim)));
+        return History.proposal(case_.before, History.hashOf(case_.claim));
     }
 
     /// @dev Reverts unless the proposal is in the task's chain, or awaits a quorum.
@@ -30,9 +30,13 @@ abstract contract Docket is CourtErrors, CourtEvents {
         view
         returns (bytes32 proposed)
     {
-        bytes32 head = History.head(name, later);
         bytes32 standing;
         (standing, proposed) = task.heads();
+        _requireHead(History.head(name, later), standing, proposed);
+    }
+
+    /// @dev Reverts unless a chain's head is one of the task's.
+    function _requireHead(bytes32 head, bytes32 standing, bytes32 proposed) internal pure {
         if (head != standing && head != proposed) revert NotStanding(head, standing, proposed);
     }
 

@@ -2,17 +2,18 @@
 pragma solidity 0.8.37;
 
 import {CloneSettings} from "./CloneSettings.sol";
+import {Membership} from "./Membership.sol";
 import {Committing, Participant} from "./Participant.sol";
 import {Slot} from "./Slot.sol";
-import {Membership} from "./Membership.sol";
 import {TaskFlow} from "./TaskFlow.sol";
 import {Book, Phase, Position, Seat, Settings} from "./TaskTypes.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title Joining, leaving, sending keys for the next opening, and the stake that follows.
 abstract contract Enrolment is TaskFlow, Membership {
-    bytes32 private constant JOIN_TYPE =
-        keccak256("Join(address participant,bytes32 consent,bytes32 maskKey,bytes32 boxKey,uint16 nonce,uint32 deadline)");
+    bytes32 private constant JOIN_TYPE = keccak256(
+        "Join(address participant,bytes32 consent,bytes32 maskKey,bytes32 boxKey,uint16 nonce,uint32 deadline)"
+    );
 
     /// @notice Takes a seat and locks the terms' stake. The keys serve the first opening of the next epoch to be drawn.
     /// @param consent the terms' digest: the caller read and accepts them.
@@ -38,9 +39,8 @@ abstract contract Enrolment is TaskFlow, Membership {
         if (block.timestamp > deadline) revert SignatureExpired(deadline);
         uint16 joins = _records[account].participant.unpack().joins;
         if (nonce != joins) revert WrongNonce(nonce, joins);
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(JOIN_TYPE, account, consent, maskKey, boxKey, nonce, deadline))
-        );
+        bytes32 digest =
+            _hashTypedDataV4(keccak256(abi.encode(JOIN_TYPE, account, consent, maskKey, boxKey, nonce, deadline)));
         (address signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
         if (signer != account) revert WrongSigner(signer, account);
         _join(account, consent, maskKey, boxKey);

@@ -19,12 +19,9 @@ abstract contract Proposing is TaskFlow {
     /// @param survivors the frozen bitmap.
     /// @param signers the bitmap of those who signed the freeze.
     /// @param before the name of the proposal that this one builds on: another may stand by the time this is mined.
-    function propose(
-        Aggregate calldata aggregate,
-        bytes calldata survivors,
-        bytes calldata signers,
-        bytes32 before
-    ) external {
+    function propose(Aggregate calldata aggregate, bytes calldata survivors, bytes calldata signers, bytes32 before)
+        external
+    {
         address account = _msgSender();
         Slot memory state = _slot.unpack();
         _requirePhase(state, Phase.AGGREGATE);
@@ -95,7 +92,11 @@ abstract contract Proposing is TaskFlow {
 
     /// @dev The rank, drawn from a block after the freeze and the frozen set. Where that block's hash is out of reach
     /// (256 blocks) any aggregator may propose, in the place of the rank whose turn it is.
-    function _requireTurn(Slot memory state, Claim memory claim, uint32 rankSeconds) private view returns (uint16 rank) {
+    function _requireTurn(Slot memory state, Claim memory claim, uint32 rankSeconds)
+        private
+        view
+        returns (uint16 rank)
+    {
         Frozen memory set = _frozen;
         if (block.number <= set.beaconBlock) revert BeaconPending(set.beaconBlock);
         if (bytes20(claim.frozen) != set.digest) revert WrongSurvivors(bytes20(claim.frozen), set.digest);

@@ -99,9 +99,7 @@ contract ProvenanceRegistry {
         Commitments.requireMade(case_, shown, shown.made.position);
         _contributions[case_.task][round][shown.made.participant] =
             Contribution(shown.made.dataRoot, shown.made.updateRoot, shown.made.position);
-        emit ContributionRecorded(
-            case_.task, round, shown.made.participant, shown.made.dataRoot, shown.made.updateRoot
-        );
+        emit ContributionRecorded(case_.task, round, shown.made.participant, shown.made.dataRoot, shown.made.updateRoot);
     }
 
     /// @notice A round as it was written out; all zero where it was not.

@@ -72,7 +72,9 @@ contract SeedJudge is Judge {
         if (!Roll.survivesAt(case_, tree, shown.group, shown.row, shown.position, shown.frozen)) return false;
         if (shown.other != shown.row) {
             if (shown.other >= Roll.size(case_, tree, shown.group)) return false;
-            if (Roll.survivesAt(case_, tree, shown.group, shown.other, shown.otherPosition, shown.frozen)) return false;
+            if (Roll.survivesAt(case_, tree, shown.group, shown.other, shown.otherPosition, shown.frozen)) {
+                return false;
+            }
         }
         Commitments.requireMade(case_, shown.committed, shown.position);
         bytes32 leaf = Merkle.leaf(bytes.concat(shown.seedHash));
@@ -108,9 +110,8 @@ contract SeedJudge is Judge {
     {
         address owner = made.participant;
         (address low, address high) = owner < peer ? (owner, peer) : (peer, owner);
-        bytes memory context = abi.encodePacked(
-            GENESIS, uint64(block.chainid), task, made.round, uint32(made.attempt), base, bytes28(0)
-        );
+        bytes memory context =
+            abi.encodePacked(GENESIS, uint64(block.chainid), task, made.round, uint32(made.attempt), base, bytes28(0));
         return sha256(
             abi.encodePacked(
                 uint32(14), "foedus/seed/v1", uint32(128), context, uint32(20), low, uint32(20), high, uint32(32), seed

@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {CloneSettings} from "./CloneSettings.sol";
 import {Committee} from "./Committee.sol";
 import {Slot, SlotWord} from "./Slot.sol";
-import {TaskCourt} from "./TaskState.sol";
 import {TaskFlow} from "./TaskFlow.sol";
+import {TaskCourt} from "./TaskState.sol";
 import {Claim, Finality, Params, Phase} from "./TaskTypes.sol";
 
 /// @title Making proposals final: by a quorum's signatures, or by a window in which nobody refuted them.

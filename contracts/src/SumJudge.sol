@@ -41,10 +41,7 @@ contract SumJudge is Judge {
         SumPath.requireStands(case_, shown.way, node, hash);
 
         bytes32 digest = Lanes.sumDigest(
-            shown.left.value,
-            _counts(case_, tree, 2 * node),
-            shown.right.value,
-            _counts(case_, tree, 2 * node + 1)
+            shown.left.value, _counts(case_, tree, 2 * node), shown.right.value, _counts(case_, tree, 2 * node + 1)
         );
         if (digest == shown.digest) revert SumHolds(node, digest);
     }

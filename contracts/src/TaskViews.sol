@@ -64,13 +64,24 @@ abstract contract TaskViews is TaskState {
     /// @notice The name of the last proposal that stands, which names all before it; and of the one in ATTEST that
     /// awaits a quorum, zero where none does.
     function heads() external view returns (bytes32 standing, bytes32 proposed) {
+        return _standingAndProposed();
+    }
+
+    /// @notice The hash of the law, and the heads: what a refutation asks, in one call.
+    function brief() external view returns (bytes32 law, bytes32 standing, bytes32 proposed) {
+        law = CloneSettings.law();
+        (standing, proposed) = _standingAndProposed();
+    }
+
+    function _standingAndProposed() private view returns (bytes32 standing, bytes32 proposed) {
         Slot memory state = _slot.unpack();
         Phase phase = state.phase == Phase.PAUSED ? _book.pausedPhase : state.phase;
         standing = _heads[_standing(state)];
         if (phase == Phase.ATTEST && !_isOptimistic()) proposed = _heads[state.round & 1];
     }
 
-    /// @notice Whether a proposal was refuted.
+    /// @notice Whether a proposal was refuted that was final, or that awaited a quorum. Others fall, and with them their
+    /// names.
     function convicted(bytes32 proposal) external view returns (bool) {
         return _convicted[proposal];
     }

@@ -125,6 +125,7 @@ class Defendant:
     claim: Struct = field(init=False)
     before: bytes = digest("before")
     later: list[bytes] = field(default_factory=list)
+    _heads: tuple[bytes, ...] = (bytes(32), bytes(32))
 
     def __post_init__(self) -> None:
         (settings,) = function("IAccused", "settings")["outputs"]
@@ -162,6 +163,9 @@ class Defendant:
         answer = encoded(function("IAccused", view)["outputs"], values)
         script = call_data("ScriptedTask", "script", question, answer)
         self.bench.chain.send(self.task, script)
+        if view in ("heads", "settings"):
+            self._heads = values if view == "heads" else self._heads
+            self.says("brief", self.law_hash, *self._heads)
 
     def tells_terms(self) -> None:
         """Scripts the settings, of the law and the parameters as they are."""
