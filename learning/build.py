@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from foedus.learning.app import App, load_app
 from foedus.learning.errors import TaskFileError
+from foedus.learning.noise import noise_of
 from foedus.learning.taskfile import TaskFile
 from foedus.protocol.chunks import lanes_from_bytes, lanes_to_bytes, vector_root
 from foedus.protocol.fixedpoint import NotRepresentable, signed, to_fixed
 from foedus.protocol.ids import Hash32
 from foedus.protocol.manifest import MalformedManifest, Manifest
-from foedus.protocol.terms import Terms
+from foedus.protocol.terms import InvalidTerms, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +56,8 @@ def build(task_file: TaskFile) -> Built:
     except MalformedManifest as error:
         raise TaskFileError(f"{task_file.path}: task.metrics: {error}") from error
     terms = replace(draft, app=app.digest, manifest=manifest.digest.hex(), model=vector_root(model).hex())
+    try:
+        noise_of(terms, manifest)
+    except InvalidTerms as error:
+        raise TaskFileError(f"{task_file.path}: {error}") from error
     return Built(terms, manifest, model, app)

@@ -8,7 +8,7 @@ from foedus.protocol.terms import SAFE_G_MIN, Terms
 
 def warnings(terms: Terms) -> list[str]:
     """Plain sentences, the gravest first; never empty, since every task shows something to somebody."""
-    return [*_groups(terms), *_influence(terms), _model(), _committee(terms)]
+    return [*_groups(terms), *_influence(terms), _model(terms), _committee(terms)]
 
 
 def _groups(terms: Terms) -> list[str]:
@@ -55,7 +55,17 @@ def _influence(terms: Terms) -> list[str]:
     return [told]
 
 
-def _model() -> str:
+def _model(terms: Terms) -> str:
+    if terms.dp is not None:
+        dp, honest = terms.dp, terms.dp.contributors(terms.g_min)
+        whose = (
+            "your own noise alone" if terms.mode == "plain" else f"the noise of {honest} honest survivors of a group"
+        )
+        return (
+            f"Differential privacy: whatever is opened of your updates in the whole task stays within epsilon = "
+            f"{dp.epsilon:g} at delta = {dp.delta:g}, as long as {whose} is in every opened sum; your node sits out "
+            "rather than spend more. No metrics are told."
+        )
     return (
         "The model and the metrics are public after every round, and no differential-privacy noise is added to them: "
         "what the model memorises can be read from it."

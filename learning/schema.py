@@ -148,6 +148,10 @@ class Table:
         except ValueError as error:
             raise self.refuse(key, str(error)) from error
 
+    def has(self, key: str) -> bool:
+        """Whether the file gives the key."""
+        return key in self._content
+
     def table(self, key: str) -> Table:
         """A table within this one; empty where it is absent."""
         self._known.append(key)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from foedus.learning.errors import TaskFileError
+from foedus.learning.promise import promise, reach
 from foedus.learning.schema import Table, amount, choice, flag, names, number, read_toml, refuse_unknown, text, whole
 from foedus.learning.settings import BadSetting, TrainSettings
 from foedus.protocol.fixedpoint import SUM_BOUND, Grid
@@ -60,6 +61,8 @@ _HOMES = {
     "g_min": "privacy.g_min",
     "neighbours": "privacy.neighbours",
     "shares": "reward.shares",
+    "clip_norm": "update.clip_norm",
+    "weighting": "update.weighting",
 }
 
 
@@ -91,11 +94,11 @@ def load_task_file(path: Path) -> TaskFile:
         "seed": task.get("seed", whole(0, 2**63 - 1), 0),
         "params": _params(tables["task"], tables["rounds"], tables["privacy"], tables["reward"]),
     }
-    metrics = task.get("metrics", names, DEFAULT_METRICS)
-    fields |= _update(tables["update"], fields["params"].max_participants)
     fields |= _privacy(tables["privacy"], fields["params"])
+    fields |= _update(tables["update"], fields)
     fields |= _reward(tables["reward"])
     fields |= _rule(tables["rule"], fields)
+    metrics = task.get("metrics", names, () if fields["dp"] else DEFAULT_METRICS)
     fields["config"] = _train(tables["train"], path) | data.rest("data.")
     for table in tables.values():
         table.done()
@@ -173,8 +176,9 @@ def _epoch_rounds(rounds: Table, privacy: Table, total: int) -> int:
     return chosen
 
 
-def _update(table: Table, participants: int) -> dict[str, Any]:
+def _update(table: Table, task: dict[str, Any]) -> dict[str, Any]:
     """The grid: with neither update_bits nor max_value given, the most bits that keep honest sums from wrapping."""
+    participants, dp = task["params"].max_participants, task["dp"]
     weighting = table.get("weighting", choice(get_args(Weighting)), "uniform")
     max_weight = table.get("max_weight", whole(1, 2**20), 1)
     if weighting == "examples":
@@ -182,6 +186,11 @@ def _update(table: Table, participants: int) -> dict[str, Any]:
     elif max_weight != 1:
         raise table.refuse("max_weight", 'belongs to weighting = "examples": remove it, or set the weighting')
     clip = table.get("clip", number(0, 2.0**20, above=True), 1.0)
+    clip_norm = table.get("clip_norm", number(0, 2.0**40), 0.0)
+    if dp is not None and clip_norm:
+        if table.has("clip"):
+            raise table.refuse("clip", "clip_norm bounds each value already where epsilon is given: remove it")
+        clip = reach(dp, clip_norm, 1 if task["mode"] == "plain" else dp.contributors(task["g_min"]))
     room = SUM_BOUND // (participants * max_weight)
     if room < 1:
         raise table.refuse(
@@ -199,7 +208,7 @@ def _update(table: Table, participants: int) -> dict[str, Any]:
         "max_value": table.get("max_value", whole(1, SUM_BOUND), value),
         "max_weight": max_weight,
         "weighting": weighting,
-        "clip_norm": table.get("clip_norm", number(0, 2.0**40), 0.0),
+        "clip_norm": clip_norm,
     }
 
 
@@ -233,6 +242,7 @@ def _privacy(table: Table, params: Params) -> dict[str, Any]:
         "group_size": group_size,
         "g_min": g_min,
         "neighbours": table.get("neighbours", whole(0, MAX_PARTICIPANTS), 0),
+        "dp": promise(table, params.rounds),
     }
 
 

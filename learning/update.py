@@ -2,7 +2,8 @@
 
 The base model arrives as the chain has it, int32 lanes; the model trains in float32; the difference is taken in float64
 and put on the terms' grid by stochastic rounding (Gupta et al., ICML 2015). The rounding's noise is drawn from (task
-seed, partition, round), so both callers make the same bytes. It hides nothing: privacy is the masks' work.
+seed, partition, round), so both callers make the same bytes. It hides nothing: privacy is the masks' work, and that of
+the noise where the terms promise differential privacy.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from foedus.aggregator.update import encode_update
 from foedus.learning.errors import LearningError
+from foedus.learning.noise import fits, hidden, noise_of
 from foedus.learning.trainer import Arrays, State, TrainConfig, Trained, Trainer, derive_seed
 from foedus.protocol.chunks import Lanes
 from foedus.protocol.commitments import tagged
@@ -23,6 +25,9 @@ from foedus.protocol.fixedpoint import NotRepresentable, from_fixed, to_fixed
 from foedus.protocol.ids import RoundNumber
 from foedus.protocol.manifest import Manifest
 from foedus.protocol.terms import Terms
+
+MAX_DRAWS = 128
+"""Each rounding stays within its bound with a probability of 0.39 or more: so many all fail less than once in 2**90."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,10 @@ def train_config(terms: Terms, manifest: Manifest, partition: int, round_: Round
     return TrainConfig(terms.config, derive_seed("train", terms.seed, partition, round_), manifest.metrics)
 
 
-def rounding_noise(terms: Terms, partition: int, round_: RoundNumber, lanes: int) -> NDArray[np.uint32]:
-    """Uniform uint32 noise, shape (lanes,): the ChaCha20 keystream (RFC 8439) of (task seed, partition, round)."""
-    numbers = (number.to_bytes(8, "big") for number in (terms.seed, partition, round_))
+def rounding_noise(terms: Terms, partition: int, round_: RoundNumber, lanes: int, draw: int = 0) -> NDArray[np.uint32]:
+    """Uniform uint32 noise, shape (lanes,): the ChaCha20 keystream (RFC 8439) of (task seed, partition, round), and of
+    the how-manieth draw after the first."""
+    numbers = [number.to_bytes(8, "big") for number in (terms.seed, partition, round_, draw)[: 4 if draw else 3]]
     key = tagged("foedus/rounding/v1", *numbers)
     stream = Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update(bytes(4 * lanes))
     return np.frombuffer(stream, dtype="<u4").astype(np.uint32)
@@ -77,20 +83,26 @@ def local_round(
 ) -> LocalUpdate:
     """Train from the base model and encode the difference.
 
-    base: int32, shape (manifest.model_lanes,). Raises AppError where the app fails; LearningError where training
-    diverged, or the evaluation lacks a metric that the task promises.
+    base: int32, shape (manifest.model_lanes,). With differential privacy every call draws other noise. Raises AppError
+    where the app fails; LearningError where training diverged, or the evaluation lacks a metric that the task promises;
+    InvalidTerms where the terms promise a privacy that they cannot keep.
     """
     before = model_arrays(manifest, base, terms.scale_bits)
     trained = trainer.train(before, train_config(terms, manifest, partition, round_), state or {})
     metrics = _promised(manifest, trained)
     weight = min(trained.weight, terms.max_weight) if terms.weighting == "examples" else 1
-    noise = rounding_noise(terms, partition, round_, manifest.model_lanes)
-    after = manifest.pack(trained.arrays)
-    try:
-        lanes = encode_update(terms, manifest, manifest.pack(before), after, weight, metrics, noise)
-    except NotRepresentable as error:
-        raise LearningError(f"round {round_}: {error}") from error
-    return LocalUpdate(lanes, weight, metrics, trained.state)
+    hiding, vectors = noise_of(terms, manifest), (manifest.pack(before), manifest.pack(trained.arrays))
+    for draw in range(MAX_DRAWS):
+        rounding = rounding_noise(terms, partition, round_, manifest.model_lanes, draw)
+        try:
+            lanes = encode_update(terms, manifest, *vectors, weight, metrics, rounding)
+        except NotRepresentable as error:
+            raise LearningError(f"round {round_}: {error}") from error
+        if hiding is None:
+            return LocalUpdate(lanes, weight, metrics, trained.state)
+        if fits(hiding, lanes):
+            return LocalUpdate(hidden(hiding, lanes, terms.max_value), weight, metrics, trained.state)
+    raise LearningError(f"round {round_}: rounding {MAX_DRAWS} times left the update longer than its noise hides")
 
 
 def _promised(manifest: Manifest, trained: Trained) -> dict[str, float]:

@@ -171,6 +171,11 @@ class Journal:
         row = self._db.execute(query, (task, round_, base)).fetchone()
         return row[0] if row else None
 
+    def bindings(self, task: Address) -> list[tuple[RoundNumber, Hash32, Attempt]]:
+        """Every (round, base, attempt) that this node was ever bound in."""
+        query = "SELECT round, base, attempt FROM unmask_guard WHERE task=?"
+        return [(RoundNumber(row[0]), Hash32(row[1]), Attempt(row[2])) for row in self._db.execute(query, (task,))]
+
     def narrow(self, task: Address, round_: RoundNumber, base: Hash32, attempt: Attempt, survivors: bytes) -> None:
         """Bind what is bound anew, to a part of the set."""
         query = "UPDATE unmask_guard SET attempt=?, survivors=? WHERE task=? AND round=? AND base=?"

@@ -21,6 +21,7 @@ from foedus.learning.client import Client
 from foedus.learning.update import LocalUpdate
 from foedus.network.cid import cid_of
 from foedus.node.bench import Bench
+from foedus.node.budget import budget, opened
 from foedus.node.errors import NodeError
 from foedus.node.journal import Masking
 from foedus.protocol.ids import Address, Cid, Hash32, Opening, RoundNumber
@@ -70,9 +71,15 @@ class CommitWords:
 
 
 async def perform_commit(bench: Bench, task: Task, round_: Round) -> None:
-    """Make this participant's commitment, or send again the one that the journal holds."""
+    """Make this participant's commitment, or send again the one that the journal holds. With its privacy budget spent the
+    participant sits out."""
     words = await _written(bench, round_)
     if words is None:
+        left = budget(bench.terms, bench.manifest, opened(bench.journal, bench.task, bench.me, bench.entries()))
+        if left is not None and not left.allows:
+            why = f"one more round would bring epsilon to {left.after:.4g}, the terms allow {left.limit:.4g}"
+            log.error("sitting out", task=bench.task, round=round_.number, releases=left.releases, why=why)
+            return
         words = await _make(bench, task, round_)
     next_keys = bench.fresh_keys(Opening(round_.opening + 1))
     receipt = await bench.send(_label(round_), words.call(bench.task, next_keys))

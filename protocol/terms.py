@@ -17,6 +17,7 @@ from foedus.protocol.fixedpoint import SUM_BOUND, Grid
 from foedus.protocol.groups import threshold
 from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Hash32, Wei
+from foedus.protocol.privacy import DifferentialPrivacy, Noise
 
 Mode = Literal["masked", "plain"]
 Grouping = Literal["epoch", "redrawn"]
@@ -108,7 +109,7 @@ class Terms:
     ignore them; the defaults are 0.9, 0.99, and 0.001 where max_value stands for 1.0 (Reddi et al., ICLR 2021).
     g_min: the fewest survivors of a group, or of a connected part of it, whose sum may be opened.
     neighbours: how many peers each participant masks with (0: the whole group). seed: fixes what is drawn at random
-    in training. pool: the reward in wei.
+    in training. pool: the reward in wei. dp: differential privacy, if promised.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Terms:
     neighbours: int = 0
     seed: int = 0
     pool: int = 0
+    dp: DifferentialPrivacy | None = None
     shares: Shares = field(default_factory=Shares)
     config: Config = field(default_factory=dict)
 
@@ -150,6 +152,13 @@ class Terms:
         """How many of a full committee may be away before no freeze or attestation is possible."""
         members = min(self.params.max_participants, 32)
         return members - threshold(members)
+
+    def noise(self, parameters: int) -> Noise | None:
+        """How a model of so many parameters is protected; None where nothing is promised."""
+        if self.dp is None:
+            return None
+        alone = self.mode == "plain"  # every update is opened by itself
+        return Noise.of(self.dp, self.grid, parameters, 1 if alone else self.dp.contributors(self.g_min))
 
     def to_bytes(self) -> bytes:
         """Canonical JSON: the same terms are the same bytes."""
@@ -169,6 +178,7 @@ class Terms:
             raw: dict[str, Any] = load_json(blob)
             raw["params"] = Params(**{**raw["params"], "finality": Finality(raw["params"]["finality"])})
             raw["shares"] = Shares(**raw["shares"])
+            raw["dp"] = None if raw["dp"] is None else DifferentialPrivacy(**raw["dp"])
             terms = cls(**raw)
         except InvalidTerms:
             raise
@@ -281,6 +291,8 @@ def _validate(terms: Terms) -> None:
     _require(terms.neighbours % 2 == 0, "neighbours", terms.neighbours, "must be even")
     _whole("seed", terms.seed, 0, 2**63 - 1)
     _whole("pool", terms.pool, 0, 2**96 - 1)
+    if terms.dp is not None:
+        _validate_dp(terms, terms.dp)
     for item in fields(Shares):
         _whole(f"shares.{item.name}", getattr(terms.shares, item.name), 0, 10_000)
     spent = sum(asdict(terms.shares).values())
@@ -289,6 +301,18 @@ def _validate(terms: Terms) -> None:
         good = isinstance(key, str) and isinstance(value, bool | int | float | str)
         good = good and (not isinstance(value, float) or math.isfinite(value))
         _require(good, f"config.{key}", value, "must be a boolean, finite number or string")
+
+
+def _validate_dp(terms: Terms, dp: DifferentialPrivacy) -> None:
+    for name, most in (("epsilon", 1e6), ("delta", 0.5), ("noise_multiplier", 1e6)):
+        value = getattr(dp, name)
+        good = isinstance(value, float) and math.isfinite(value) and 0 < value <= most
+        _require(good, f"dp.{name}", value, f"must be above 0 and at most {most:g}")
+    _whole("dp.honest", dp.honest, 1, 10_000)
+    need = "differential privacy bounds what one update can change: it needs a clip_norm"
+    _require(terms.clip_norm > 0, "clip_norm", terms.clip_norm, need)
+    need = "numbers of examples are no secret to differential privacy: uniform weighting keeps them so"
+    _require(terms.weighting == "uniform", "weighting", terms.weighting, need)
 
 
 def _is_hex(text: str) -> bool:

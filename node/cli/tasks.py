@@ -1,38 +1,37 @@
-"""`foedus task`: create, find, join and leave."""
+"""`foedus task create`, `list` and `show`: publishing tasks and finding them."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from eth_account.signers.local import LocalAccount
 from rich.table import Table
 
-from foedus.aggregator.keys import RoundKeys
 from foedus.contracts import calls
 from foedus.contracts.ledger import Ledger
-from foedus.learning.app import app_digest, require_approved
+from foedus.contracts.tokens import allowance, approve, balance, create_task_with_token, permit
 from foedus.learning.disclosure import warnings
 from foedus.network.cid import cid_of
 from foedus.network.store import BlockStore
 from foedus.node.bench import TASK_LABEL, load_terms
-from foedus.node.chain import find_task, read_task
-from foedus.node.cli.context import Cli, cli_of
-from foedus.node.cli.money import ether
+from foedus.node.budget import dearest
+from foedus.node.chain import read_task
+from foedus.node.cli.context import cli_of
+from foedus.node.cli.money import ETHER, account_of, ether, paid
 from foedus.node.cli.sessions import open_ledger, open_store
 from foedus.node.errors import NodeError
-from foedus.node.journal import Enrolment, Journal
-from foedus.protocol.ids import Address, Opening, Wei
+from foedus.protocol.ids import Address, Timestamp, Wei
 from foedus.protocol.law import Law
-from foedus.protocol.task import Task, create
-from foedus.protocol.terms import Terms
+from foedus.protocol.task import Task
 
 tasks = typer.Typer(no_args_is_help=True, help="Create, find, join and leave tasks.")
 TaskAddress = Annotated[str, typer.Argument(help="The task's address.")]
+PERMIT_SECONDS = 3600
+"""For which a token's permit counts: it is used in the next transaction."""
 Yes = Annotated[bool, typer.Option("--yes", help="Agree without being asked: for scripts.")]
 
 
@@ -40,20 +39,21 @@ Yes = Annotated[bool, typer.Option("--yes", help="Agree without being asked: for
 def create_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The task file (TOML).")],
+    token: Annotated[str, typer.Option(help="Pay in this ERC-20 token: the pool is in its smallest units.")] = "",
     yes: Yes = False,
 ) -> None:
     """Publish a task: its terms, its first model and its reward pool."""
     from foedus.learning.build import build
     from foedus.learning.taskfile import load_task_file
 
-    cli = cli_of(context)
+    cli, currency = cli_of(context), account_of(token) if token else ETHER
     built = build(load_task_file(file))
     if built.terms.mode != "masked":
         raise NodeError(f'mode {built.terms.mode!r} is for `foedus simulate`: a network task needs mode = "masked"')
     terms = replace(built.terms, model_cid=cid_of(built.initial_model))
     for line in warnings(terms):
         cli.note(f"• {line}")
-    cli.confirm(f"Create {terms.name!r} with a pool of {ether(terms.pool)}?", yes=yes)
+    cli.confirm(f"Create {terms.name!r} with a pool of {paid(terms.pool, currency)}?", yes=yes)
     signer = cli.unlock()
 
     async def work() -> None:
@@ -64,8 +64,13 @@ def create_(
         finally:
             await local.close()
         async with open_ledger(cli, signer) as ledger:
-            law, pool = Law.of(terms, built.manifest).digest, Wei(terms.pool)
-            call = calls.create_task(ledger.deployment, terms.digest, law, built.model_root, terms.params, pool)
+            law, at = Law.of(terms, built.manifest).digest, ledger.deployment
+            if currency == ETHER:
+                call = calls.create_task(at, terms.digest, law, built.model_root, terms.params, Wei(terms.pool))
+            else:
+                allowed = await _let_pool_be_taken(ledger, signer, currency, terms.pool)
+                what = (terms.digest, law, built.model_root, terms.params, currency, terms.pool, allowed)
+                call = create_task_with_token(at, *what)
             receipt = await ledger.transact(call)
             made = [
                 event.task
@@ -77,6 +82,21 @@ def create_(
             cli.answer(facts, told)
 
     asyncio.run(work())
+
+
+async def _let_pool_be_taken(ledger: Ledger, signer: LocalAccount, token: Address, pool: int) -> bytes:
+    """A permit for the factory; none where the pool is approved, as it is here where the token knows no permits."""
+    owner, factory = ledger.address, ledger.deployment.factory
+    have = await balance(ledger, token, owner)
+    if have < pool:
+        raise NodeError(f"{owner} has {have} units of {token}, the pool is {pool}")
+    if await allowance(ledger, token, owner, factory) >= pool:
+        return b""
+    deadline = Timestamp((await ledger.head()).timestamp + PERMIT_SECONDS)
+    signed = await permit(ledger, signer, token, factory, pool, deadline)
+    if signed is None:
+        await ledger.transact(approve(token, factory, pool))
+    return signed or b""
 
 
 @tasks.command("list")
@@ -94,7 +114,9 @@ def list_(context: typer.Context) -> None:
         for event, task in found:
             rounds = f"{min(task.next_round, event.params.rounds)}/{event.params.rounds}"
             seats = f"{len(task.participants)}/{event.params.max_participants}"
-            table.add_row(event.task, task.phase.name, rounds, seats, ether(event.params.stake), ether(event.pool))
+            table.add_row(
+                event.task, task.phase.name, rounds, seats, ether(event.params.stake), paid(event.pool, event.token)
+            )
         cli.console.print(table)
 
     asyncio.run(work())
@@ -112,6 +134,7 @@ def _facts(task: Task) -> dict[str, object]:
         "participants": list(task.participants),
         "params": asdict(task.params),
         "pool": task.pool,
+        "token": None if task.token == ETHER else task.token,
         "model_root": task.model_root.hex(),
         "terms": task.terms.hex(),
     }
@@ -124,100 +147,18 @@ def show(context: typer.Context, task: TaskAddress) -> None:
 
     async def work() -> None:
         async with open_ledger(cli) as ledger:
-            state, _ = await read_task(ledger, task)
+            state, entries = await read_task(ledger, task)
             async with open_store(cli, ledger) as store:
                 terms, manifest = await load_terms(store, state)
         facts = {**_facts(state), "name": terms.name, "parameters": manifest.parameters}
         lines = [f"{terms.name}  {state.address}", f"{manifest.parameters} parameters, app {terms.app}"]
         lines += [f"{state.phase.name}, {len(state.finished)} of {terms.params.rounds} rounds finished"]
-        lines += [
-            f"{len(state.participants)} of {terms.params.max_participants} participants, pool {ether(state.pool)}"
-        ]
+        pool = paid(state.pool, state.token)
+        lines += [f"{len(state.participants)} of {terms.params.max_participants} participants, pool {pool}"]
+        costs = dearest(terms, manifest, entries)
+        if costs is not None:
+            facts["privacy"] = asdict(costs)
+            lines += [f"privacy: {costs.releases} openings cost epsilon {costs.spent:.4g} of {costs.limit:g} so far"]
         cli.answer(facts, "\n".join([*lines, *(f"• {line}" for line in warnings(terms))]))
-
-    asyncio.run(work())
-
-
-@tasks.command()
-def join(
-    context: typer.Context,
-    task: TaskAddress,
-    app: Annotated[Path, typer.Option(help="The app's source, which you have read.")],
-    partition: Annotated[int, typer.Option(min=0, help="Which part of the data is this node's.")] = 0,
-    partitions: Annotated[int | None, typer.Option(min=1, help="How many parts there are.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Where this node's data lie.")] = None,
-    yes: Yes = False,
-) -> None:
-    """Take part: agree to the terms, approve the app, lock the stake."""
-    cli = cli_of(context)
-    digest = app_digest(app)
-    signer = cli.unlock()
-
-    async def work() -> None:
-        async with open_ledger(cli, signer) as ledger:
-            _, event = await find_task(ledger, task)
-            async with open_store(cli, ledger) as store:
-                terms, _ = await load_terms(store, create(event))
-            require_approved(digest, terms.app, (digest,))
-            parts = partitions or terms.params.max_participants
-            if partition >= parts:
-                raise NodeError(f"--partition {partition} of {parts}: the parts are 0 to {parts - 1}")
-            for line in warnings(terms):
-                cli.note(f"• {line}")
-            cli.confirm(f"Join {terms.name!r} with a stake of {ether(terms.params.stake)}, and run {app}?", yes=yes)
-            journal = Journal(cli.home.journal, bytes(signer.key))
-            try:
-                mine = Enrolment(
-                    task=event.task,
-                    app=str(app.resolve()),
-                    app_digest=digest,
-                    data=str(data.resolve()) if data else "",
-                    partition=partition,
-                    partitions=parts,
-                    salt=os.urandom(32),
-                )
-                await _join(cli, ledger, journal, mine, terms)
-            finally:
-                journal.close()
-
-    asyncio.run(work())
-
-
-async def _join(cli: Cli, ledger: Ledger, journal: Journal, mine: Enrolment, terms: Terms) -> None:
-    """Write down, then send: keys first, under the epoch they are for; the enrolment once the chain has taken it."""
-    state, _ = await read_task(ledger, mine.task)
-    gas, known = 0, any(enrolment.task == mine.task for enrolment in journal.enrolments())
-    if known or ledger.address not in state.participants:  # else an earlier command was cut off before it enrolled
-        made = RoundKeys.generate(os.urandom).to_bytes()
-        keys = RoundKeys.from_bytes(journal.keep_keys(mine.task, Opening(-(state.epoch + 1)), made))
-        receipt = await ledger.transact(calls.join(mine.task, terms.digest, keys.mask_key, keys.box_key))
-        gas = receipt.gas_used
-        state, _ = await read_task(ledger, mine.task)
-        ready = Opening(-state.participants[ledger.address].ready_epoch)
-        journal.keep_keys(mine.task, ready, keys.to_bytes())
-    member = state.participants[ledger.address]
-    journal.enrol(mine)
-    facts = {"task": mine.task, "position": member.position, "gas": gas}
-    cli.answer(facts, f"Joined {mine.task} at position {member.position}. Next: `foedus node run`.")
-
-
-@tasks.command()
-def leave(context: typer.Context, task: TaskAddress) -> None:
-    """Leave a task. Its stake can be collected once it has thawed: `foedus stake collect`."""
-    cli = cli_of(context)
-    signer = cli.unlock()
-
-    async def work() -> None:
-        async with open_ledger(cli, signer) as ledger:
-            _, event = await find_task(ledger, task)
-            receipt = await ledger.transact(calls.leave(event.task))
-            journal = Journal(cli.home.journal, bytes(signer.key))
-            journal.drop_enrolment(Address(event.task))
-            journal.close()
-            state, _ = await read_task(ledger, event.task)
-            thaw = state.thaws_at(ledger.address)
-            when = datetime.fromtimestamp(thaw, UTC).isoformat(sep=" ", timespec="seconds")
-            facts = {"task": event.task, "thaw_at": thaw, "gas": receipt.gas_used}
-            cli.answer(facts, f"Left {event.task}. From {when} on: foedus stake collect {event.task}")
 
     asyncio.run(work())
