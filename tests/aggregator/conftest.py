@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random as random_module
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from types import MappingProxyType
@@ -73,12 +73,12 @@ def address(index: int) -> Address:
     return Address("0x" + sha256(b"account" + index.to_bytes(4, "big")).hexdigest()[:40])
 
 
-def make_manifest() -> Manifest:
-    return Manifest.of({name: np.zeros(shape) for name, shape in SHAPES.items()}, ("accuracy", "loss"))
+def make_manifest(shapes: Mapping[str, tuple[int, ...]] = SHAPES) -> Manifest:
+    return Manifest.of({name: np.zeros(shape) for name, shape in shapes.items()}, ("accuracy", "loss"))
 
 
-def make_base(generator: np.random.Generator) -> NDArray[np.int32]:
-    manifest = make_manifest()
+def make_base(generator: np.random.Generator, manifest: Manifest | None = None) -> NDArray[np.int32]:
+    manifest = manifest or make_manifest()
     base = np.zeros(manifest.model_lanes, dtype=np.int32)
     base[: manifest.parameters] = to_fixed(generator.normal(size=manifest.parameters) / 4, 20)
     return base
@@ -115,6 +115,7 @@ class World:
     severed: frozenset[Pair] = frozenset()
     copied: dict[int, int] = field(default_factory=dict)
     """Sybils: position -> whose public keys it registered as its own."""
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: SHAPES)
     round: Round | None = None
     terms: Terms | None = None
     base: NDArray[np.int32] | None = None
@@ -127,10 +128,10 @@ class World:
         self.random: Callable[[int], bytes] = random_module.Random(self.seed).randbytes
         self.generator = np.random.default_rng(self.seed)
         self.terms_ = self.terms or make_terms(self.members, **self.settings)
-        self.manifest = make_manifest()
+        self.manifest = make_manifest(self.shapes)
         self.keys = self.keys or {p: RoundKeys.generate(self.random) for p in self.positions}
         self.keys |= {Position(p): self.keys[Position(of)] for p, of in self.copied.items()}
-        self.base_ = make_base(self.generator) if self.base is None else self.base
+        self.base_ = make_base(self.generator, self.manifest) if self.base is None else self.base
         rule = rule_of(self.terms_)
         self.state_ = initial_state(rule, self.manifest.model_lanes) if self.state is None else self.state
         self.round_ = self.round or self._made_up()

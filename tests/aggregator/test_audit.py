@@ -258,6 +258,17 @@ def test_without_terms_or_manifest_nothing_is_verified(chains: Callable[..., Any
     assert chain.audit().exit_code == 1
 
 
+def test_another_law_than_the_terms_make_is_named(chains: Callable[..., Any]) -> None:
+    """The terms may be the chain's in every byte, while fraud proofs would judge by others."""
+    chain = played(chains, rounds=1)
+    made = chain.entries[0].event
+    chain.amend(ev.TaskCreated, law=Hash32(bytes(32)))
+    report = chain.audit()
+    assert report.exit_code == 1
+    assert report.findings == (Mismatch("law", made.sponsor, made.law.hex(), bytes(32).hex()),)
+    assert {entry.unchecked for entry in report.rounds} == {("everything",)}
+
+
 def test_quorums_survivors_and_disputes_are_checked(chains: Callable[..., Any]) -> None:
     few = to_bitmap([A, B], 6)
     for event, change, what in (

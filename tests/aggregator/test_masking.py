@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from foedus.aggregator.freeze import TooFewSurvivors
 from foedus.aggregator.masking import masked
+from foedus.aggregator.seeds import BLOCK_CHUNKS, prg
 from foedus.protocol.chunks import MalformedLanes, lanes_from_bytes
 from foedus.protocol.ids import Position, Seed
 
@@ -94,6 +96,29 @@ def test_a_masked_vector_looks_uniform(worlds: Callable[..., Any]) -> None:
     lanes = lanes_from_bytes(world.prepared[Position(0)].update_blob, world.manifest.update_lanes)
     bits = np.unpackbits(lanes.view(np.uint8))
     assert abs(bits.mean() - 0.5) < 0.02
+
+
+@pytest.mark.parametrize("chunks", [1, BLOCK_CHUNKS - 1, BLOCK_CHUNKS, BLOCK_CHUNKS + 1, 3 * BLOCK_CHUNKS + 7])
+def test_a_vector_of_any_length_gets_all_its_masks(chunks: int) -> None:
+    update = np.random.default_rng(chunks).integers(0, 2**32, 256 * chunks, dtype=np.uint32)
+    before = update.copy()
+    terms = [(Seed(bytes([number]) + bytes(31)), (-1) ** number) for number in range(1, 6)]
+    due = update.copy()
+    for seed, sign in terms:
+        due += prg(seed, 0, chunks) if sign > 0 else -prg(seed, 0, chunks)
+    assert np.array_equal(lanes_from_bytes(masked(update, terms), update.shape[0]), due)
+    assert np.array_equal(update, before)
+
+
+def test_masking_takes_one_vector_of_memory_and_a_tenth() -> None:
+    update = np.zeros(1 << 20, dtype=np.uint32)
+    terms = [(Seed(bytes([number]) + bytes(31)), 1) for number in range(1, 4)]
+    tracemalloc.start()
+    try:
+        blob = masked(update, terms)
+        assert tracemalloc.get_traced_memory()[1] <= 1.1 * len(blob)
+    finally:
+        tracemalloc.stop()
 
 
 def test_only_whole_chunks_are_masked() -> None:

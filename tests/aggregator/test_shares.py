@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from foedus.aggregator.seeds import ORDER, self_seed
 from foedus.aggregator.shares import NotEnoughShares, commit, recover, share, verify_share, verify_shares
+from foedus.protocol.ids import Seed
 
 
 @given(members=st.integers(1, 12), data=st.data())
@@ -29,6 +30,29 @@ def test_any_threshold_of_shares_recovers(members: int, data: st.DataObject) -> 
         with pytest.raises(NotEnoughShares):
             recover(few, threshold)
         assert recover(few, threshold - 1) != seed
+
+
+@given(
+    threshold=st.sampled_from([1, 2, 14, 31, 32, 33, 64, 70]),
+    xs=st.sets(st.one_of(st.integers(1, 40), st.integers(1, ORDER - 1)), min_size=1, max_size=6),
+    extreme=st.booleans(),
+    source=st.integers(0, 2**32),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_share_is_the_polynomial_at_its_coordinate(threshold: int, xs: set[int], extreme: bool, source: int) -> None:
+    drawn: list[bytes] = []
+
+    def draw(size: int) -> bytes:
+        drawn.append(b"\xff" * size if extreme else random.Random(source + len(drawn)).randbytes(size))
+        return drawn[-1]
+
+    seed = Seed((ORDER - 1).to_bytes(32, "little")) if extreme else self_seed(random.Random(source).randbytes)
+    shares, _ = share(seed, sorted(xs), threshold, draw)
+    coefficients = [int.from_bytes(word, "little") for word in (seed, *drawn)]
+    assert len(coefficients) == threshold
+    for x, value in zip(sorted(xs), shares, strict=True):
+        due = sum(coefficient * pow(x, k, ORDER) for k, coefficient in enumerate(coefficients)) % ORDER
+        assert int.from_bytes(value, "little") == due
 
 
 def test_a_batch_names_every_junk_share() -> None:

@@ -14,10 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from foedus.aggregator.chunktree import ChunkTree
 from foedus.aggregator.seeds import prg
-from foedus.aggregator.sumtree import group_leaves, group_nodes, sum_root, top_node, zero_group, zero_hash
-from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, lanes_from_bytes
-from foedus.protocol.ids import Position
+from foedus.aggregator.sumslots import SumShape
+from foedus.aggregator.sumtree import (
+    BATCH_CHUNKS,
+    GroupLeaves,
+    group_leaves,
+    group_nodes,
+    sum_root,
+    top_node,
+    zero_group,
+    zero_hash,
+)
+from foedus.protocol.chunks import CHUNK_BYTES, CHUNK_LANES, Lanes, MalformedLanes, lanes_from_bytes
+from foedus.protocol.ids import Position, Seed
 from foedus.protocol.merkle import merkle_root
 
 
@@ -151,6 +162,23 @@ def test_order_threads_and_processes_change_nothing(worlds: Callable[..., Any]) 
     with ThreadPoolExecutor(4) as threads:
         runs = list(threads.map(lambda order: root(order, 1), [forward, forward[::-1]] * 3))
     assert {expected, root(forward[::-1], 2), root(forward, 3), *runs} == {expected}
+
+
+def test_every_chunk_of_a_long_vector_has_the_tree_that_it_has_alone() -> None:
+    """Runs of chunks, masks and byte orders against one chunk at a time, on both sides of every run's end."""
+    chunks, generator = 2 * BATCH_CHUNKS + 3, np.random.default_rng(7)
+    seeds = [Seed(bytes([number]) + bytes(31)) for number in range(1, 7)]
+    rows = (0, 2, 3)
+    leaves = GroupLeaves(
+        {row: generator.bytes(CHUNK_BYTES * chunks) for row in rows},
+        dict(zip(rows, seeds, strict=False)),
+        {4: (seeds[3], 1), 6: (seeds[4], -1), 7: (seeds[5], 1)},
+    )
+    node = group_nodes(4, {0: leaves}, chunks)[0]
+    for chunk in (0, 1, BATCH_CHUNKS - 1, BATCH_CHUNKS, 2 * BATCH_CHUNKS, chunks - 1):
+        alone = ChunkTree.of(SumShape(1, 0, 2), chunk, {0: leaves})
+        assert node.hashes[chunk].tobytes() == alone.hash(1)
+        assert node.values[chunk].astype(">u4").tobytes() == alone.value(1)
 
 
 SCRIPT = """

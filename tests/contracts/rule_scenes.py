@@ -8,6 +8,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
+
 from foedus.aggregator.rules import initial_state, rule_of, state_root_of
 from foedus.aggregator.sumtree import sum_node_hash
 from foedus.protocol.chunks import CHUNK_BYTES, CHUNK_LANES, chunk_hashes, lanes_to_bytes, vector_root
@@ -16,8 +18,8 @@ from foedus.protocol.ids import Address, Hash32
 from foedus.protocol.law import Law
 from foedus.protocol.merkle import leaf_hash, prove, root_of_hashes
 from foedus.protocol.proofs import Base, RuleProof, StateProof, Total
-from foedus.protocol.terms import Terms
-from tests.aggregator.conftest import make_manifest
+from foedus.protocol.terms import RuleName, Terms
+from tests.aggregator.conftest import make_manifest, make_terms
 from tests.aggregator.ruling import Int32, lanes
 
 CHUNKS = 3
@@ -132,6 +134,28 @@ class Step:
         found: list[RuleProof | StateProof] = [self.rule_proof(model, state, chunk) for chunk in range(self.chunks)]
         width = self.rule.state_lanes
         return found + [self.state_proof(state, chunk, at) for chunk in range(self.chunks) for at in range(width)]
+
+
+def usual_step(rule: RuleName, members: int, group_size: int) -> Step:
+    """One chunk, three rounds after the state was zero, with lanes of a usual size."""
+    terms = make_terms(8, rule=rule, update_bits=24, max_value=2**24, server_lr=6554, group_size=group_size)
+    draw, step = np.random.default_rng(2), Step(terms, members, chunks=1)
+    step.old[:] = (draw.normal(size=CHUNK_LANES) * 2**20 / 16).astype(np.int32)
+    step.state[:] = 0
+    before = step.state
+    for _ in range(3):
+        step.total[:] = (draw.normal(size=CHUNK_LANES) * 2**24 / 100 * members).astype(np.int32)
+        before = step.state
+        _, step.state = step.rule.step(step.old, step.state, step.total, members)
+    step.state = before
+    return step
+
+
+def spoiled(values: Int32, at: int) -> Int32:
+    """Lanes of which one is another."""
+    wrong = values.copy()
+    wrong[at] += 1 if wrong[at] < 0 else -1
+    return wrong
 
 
 def link(before: bytes, claim: Claim) -> Hash32:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,18 +22,12 @@ from foedus.protocol.proofs import NO_BASE, Base, RuleProof, StateProof
 from tests.aggregator.conftest import make_terms
 from tests.aggregator.ruling import NAMES, STATEFUL, Int32, any_terms
 from tests.contracts.rule_bench import RuleBench, rule_bench
-from tests.contracts.rule_scenes import CHUNKS, Deep, Step, piece
+from tests.contracts.rule_scenes import CHUNKS, Deep, Step, piece, spoiled, usual_step
 
 TARGET = 330_000
 
 bench = pytest.fixture(scope="module")(rule_bench)
 slow = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def spoiled(values: Int32, at: int) -> Int32:
-    wrong = values.copy()
-    wrong[at] += 1 if wrong[at] < 0 else -1
-    return wrong
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
@@ -217,16 +210,7 @@ def test_extreme_lanes_are_judged_like_any(bench: RuleBench) -> None:
 def test_what_a_whole_refutation_costs(bench: RuleBench, name: str) -> None:
     """A model of 40,000 chunks with lanes of a usual size. `floor` is what the calldata makes it cost at least."""
     chunks, members = 40_000, 8
-    terms = make_terms(members, rule=name, update_bits=24, max_value=2**24, server_lr=6554)
-    draw = np.random.default_rng(2)
-    step = Step(terms, members, chunks=1)
-    step.old[:] = (draw.normal(size=CHUNK_LANES) * 2**20 / 16).astype(np.int32)
-    step.state[:] = 0
-    for _ in range(3):
-        step.total[:] = (draw.normal(size=CHUNK_LANES) * 2**24 / 100 * members).astype(np.int32)
-        before = step.state
-        _, step.state = step.rule.step(step.old, step.state, step.total, members)
-    step.state = before
+    step = usual_step(name, members, members)
     model, state = step.due
     wide = Deep(step, chunks)
     rows = [("model", wide.rule_proof(spoiled(model, 7), state), (spoiled(model, 7), state))]
