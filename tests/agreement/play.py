@@ -280,7 +280,7 @@ def playing(
         failure.add_note(f"in the play {name!r} of {params}, after\n  {steps}")
         raise
     finally:
-        assert world.rpc("evm_revert", mark)
+        world.bring_back(mark)
 
 
 def _request(call: Call, sender: LocalAccount) -> dict[str, object]:

@@ -159,6 +159,13 @@ class Chain:
             raise decode_revert(bytes.fromhex(data[2:]), answer["error"]["message"])
         raise RuntimeError(answer["error"])
 
+    def bring_back(self, mark: object) -> None:
+        """The state of an `evm_snapshot`. Anvil's pool lets a mined transaction go a moment after its receipt; a state
+        that comes back before then would have it mined again."""
+        while self.kind == "anvil" and self.rpc("txpool_status")["pending"] != "0x0":
+            time.sleep(0.001)
+        assert self.rpc("evm_revert", mark)
+
     def send(self, call: Call, sender: LocalAccount) -> Mined:
         """Send a call in a block of its own. Raises the decoded revert."""
         request = {"from": sender.address, "data": "0x" + call.data.hex(), "value": hex(call.value), "gas": hex(GAS)}

@@ -126,12 +126,13 @@ class Wrong:
         words = (self._way(leaf), 0, pair.row, pair.other, True, self.tree.hash(leaf), self.seed, path)
         return MaskProof(*words, self.owner, self.out)
 
-    def step_proofs(self) -> list[RuleProof | StateProof]:
-        """Of the new model, and of the new state where the rule keeps one."""
-        found: list[RuleProof | StateProof] = [self.deep.rule_proof(self.model, self.state)]
-        if width := self.deep.step.rule.state_lanes:
-            found.append(self.deep.state_proof(self.state, width - 1))
-        return found
+    def rule_proof(self) -> RuleProof:
+        """Of the new model."""
+        return self.deep.rule_proof(self.model, self.state)
+
+    def state_proof(self) -> StateProof:
+        """Of the new state's last lane."""
+        return self.deep.state_proof(self.state, self.deep.step.rule.state_lanes - 1)
 
     @property
     def _pair(self) -> MaskSlot:

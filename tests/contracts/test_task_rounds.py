@@ -197,7 +197,7 @@ def test_an_aggregator_that_goes_silent_is_replaced_by_time_alone(frozen: Stage)
         made = frozen.send_proposal(frozen.proposing(), frozen.members[order[silent]]).event(AggregateProposed)
         assert (made.rank, made.aggregator) == (silent, frozen.members[order[silent]].address)
         frozen.proposals.pop()
-        frozen.world.rpc("evm_revert", mark)
+        frozen.world.bring_back(mark)
 
 
 def test_the_turn_goes_round_the_circle(frozen: Stage) -> None:
