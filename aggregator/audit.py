@@ -18,6 +18,7 @@ from foedus.protocol.cids import block_cid
 from foedus.protocol.events import Logged, RoundFinalized, TaskCreated, UpdateCommitted
 from foedus.protocol.fold import apply, fold
 from foedus.protocol.ids import Address, Cid, Hash32
+from foedus.protocol.law import Law
 from foedus.protocol.manifest import MalformedManifest, Manifest
 from foedus.protocol.ports import BlobStore
 from foedus.protocol.round import Round
@@ -115,7 +116,10 @@ async def _plan_of(task: Task, evidence: Evidence, genesis: Hash32, chain_id: in
     if blob is None:
         return None
     try:
-        return Plan(terms, Manifest.from_bytes(blob), genesis, chain_id, workers)
+        manifest = Manifest.from_bytes(blob)
     except MalformedManifest as error:
         evidence.refute("manifest", task.sponsor, "a manifest", str(error))
         return None
+    if not evidence.expect("law", task.sponsor, Law.of(terms, manifest).digest, task.law):
+        return None
+    return Plan(terms, manifest, genesis, chain_id, workers)

@@ -171,6 +171,13 @@ class Ledger:
         events = [event for log in found if (event := decode_court(log)) is not None]
         return [event for event in events if event.task == task]
 
+    async def calldata(self, block_hash: Hash32) -> list[bytes]:
+        """The data of every transaction of a block. Raises LookupError where it left the chain."""
+        block = await self._rpc.call("eth_getBlockByHash", "0x" + block_hash.hex(), True)
+        if block is None:
+            raise LookupError(f"block {block_hash.hex()} is not on the chain")
+        return [bytes.fromhex(sent["input"][2:]) for sent in block["transactions"]]
+
     async def base_fee(self) -> Wei:
         """The base fee of the newest block."""
         block = await self._rpc.call("eth_getBlockByNumber", "latest", False)
@@ -210,9 +217,12 @@ class Ledger:
 
     async def view(self, contract: str, address: Address, function: str, *arguments: object) -> tuple[Any, ...]:
         """The values a view function of a contract returns, as `bindings.decode_result` gives them."""
-        request = {"to": address, "data": "0x" + encode(contract, function, arguments).hex()}
-        answer = await self._rpc.call("eth_call", request, "latest")
-        return decode_result(contract, function, bytes.fromhex(answer[2:]))
+        return decode_result(contract, function, await self.read(address, encode(contract, function, arguments)))
+
+    async def read(self, address: Address, data: bytes) -> bytes:
+        """What a contract answers to call data, without a transaction. Raises RpcFault."""
+        answer = await self._rpc.call("eth_call", {"to": address, "data": "0x" + data.hex()}, "latest")
+        return bytes.fromhex(answer[2:])
 
     async def sign(self, call: Call) -> SignedCall:
         """As `Sender.sign`. Raises NoSigner."""

@@ -20,7 +20,7 @@ from foedus.node.gather import Post, fitting_seeds, gather, published, standing
 from foedus.protocol.bitmap import from_bitmap
 from foedus.protocol.chunks import CHUNK_BYTES, chunk_hashes
 from foedus.protocol.commitments import address_bytes
-from foedus.protocol.court import ChunkDemand, ChunkDemanded, ChunkShown, DemandLapsed, NodesShown
+from foedus.protocol.court import ChunkDemand, ChunkDemanded, ChunkShown, CourtEvent, DemandLapsed, NodesShown
 from foedus.protocol.events import Logged
 from foedus.protocol.ids import Address, Hash32
 from foedus.protocol.merkle import prove, sparse_prove
@@ -46,24 +46,16 @@ class Answerer:
         me: Address,
         latest: Callable[[], Task | None],
         entries: Callable[[], Sequence[Logged]],
-        holds: Callable[[Hash32], bool | None],
+        holds: Callable[[Hash32], bool],
         send: Send,
         now: Callable[[], float],
     ) -> None:
         self._post, self._me, self._latest, self._entries = post, me, latest, entries
         self._holds, self._send, self._now = holds, send, now
         self._answers: dict[Hash32, asyncio.Task[None]] = {}
-        self._seen = 0
 
-    async def look(self, task: Task) -> None:
-        """Begin to answer the demands that are new. Raises ChainUnreachable."""
-        if not self._seen:
-            self._seen = self._entries()[0].point.block
-        head = (await self._post.ledger.head()).number
-        if head < self._seen:
-            return
-        events = await self._post.ledger.court_events(task.address, self._seen, head)
-        self._seen = head + 1
+    def look(self, events: Sequence[CourtEvent]) -> None:
+        """Begin to answer the demands that are new among these."""
         closed = {e.demand for e in events if isinstance(e, ChunkShown | NodesShown | DemandLapsed)}
         for event in events:
             if isinstance(event, ChunkDemanded) and event.demand not in closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,20 +23,25 @@ from foedus.contracts.ledger import Ledger
 from foedus.contracts.nonces import SignedCall
 from foedus.contracts.sender import Receipt
 from foedus.contracts.signatures import SigningDomain
+from foedus.learning.analysis_terms import check_analysis
 from foedus.learning.app import load_app
 from foedus.learning.client import Client, open_client
+from foedus.learning.noise import noise_of
 from foedus.network.cid import cid_of_block_digest
 from foedus.network.host import Host
 from foedus.network.netstore import NetworkStore
 from foedus.node.errors import NodeError, StaleBackup
-from foedus.node.guard import JournalGuard
+from foedus.node.guard import JournalGuard, liars
 from foedus.node.hints import Hints
 from foedus.node.journal import Enrolment, Journal, Sent
 from foedus.node.peers import PeerBook
 from foedus.node.reveals import RevealServer
+from foedus.node.seed_record import SeedRecord
+from foedus.node.verdicts import Verdict
 from foedus.node.words import Noticeboard
 from foedus.protocol.chunks import lanes_from_bytes, vector_root
 from foedus.protocol.commitments import Context
+from foedus.protocol.events import Logged
 from foedus.protocol.fixedpoint import signed
 from foedus.protocol.ids import ZERO32, Address, Cid, Hash32, Opening, PeerId, Position
 from foedus.protocol.law import Law
@@ -91,6 +96,8 @@ async def load_terms(store: BlobStore, task: Task) -> tuple[Terms, Manifest]:
     )
     if Law.of(terms, manifest).digest != task.law:
         raise WrongTerms(task.address, "law")
+    noise_of(terms, manifest)
+    check_analysis(terms, manifest)
     return terms, manifest
 
 
@@ -141,7 +148,9 @@ async def load_state(store: BlobStore, task: Task, terms: Terms, manifest: Manif
 @dataclass(slots=True)
 class Bench:
     """One task's tools. `latest` is the task as the chain has it now; what performers are handed is as it was.
-    `refused`: the proposals that this node found wrong."""
+    `refused`, `vouched`: the proposals that this node found wrong, or right, when it was to attest them. `verdict`:
+    what the watchtower found of one. `entries`: the task's log. `seeds`: what was asked of the court, and shown;
+    `demands_seeds`: whether this node asks."""
 
     ledger: Ledger
     host: Host
@@ -159,6 +168,11 @@ class Bench:
     manifest: Manifest
     latest: Callable[[], Task | None] = field(default=lambda: None)
     refused: set[Hash32] = field(default_factory=set)
+    vouched: set[Hash32] = field(default_factory=set)
+    verdict: Callable[[Hash32], Verdict | None] = field(default=lambda _: None)
+    entries: Callable[[], Sequence[Logged]] = field(default=tuple)
+    seeds: SeedRecord = field(default_factory=SeedRecord)
+    demands_seeds: bool = field(default=False)
     _client: asyncio.Task[Client] | None = field(default=None)
 
     @property
@@ -172,8 +186,7 @@ class Bench:
 
     def guard(self, round_: Round) -> JournalGuard:
         """What binds this node in a round, before it reveals anything."""
-        task = self.latest()
-        return JournalGuard(self.journal, round_.seed, task.convicted if task is not None else frozenset())
+        return JournalGuard(self.journal, round_.seed, liars(self.entries()))
 
     def position(self, round_: Round) -> Position:
         """My position in the round. Raises NodeError where I have none."""

@@ -15,7 +15,8 @@ from foedus.node.home import Home, write_private
 class Config:
     """rpc: the chain's JSON-RPC URL; chain_id: the only chain this node signs for; account: which key of the keystore;
     listen: libp2p multiaddr; bootstrap: peers to dial; mdns: look for peers on the local network; confirmations: blocks
-    on top of a log before it counts; poll_seconds: how often the chain is asked; store_bytes: quota of the local store.
+    on top of a log before it counts; poll_seconds: how often the chain is asked; store_bytes: quota of the local store;
+    demand_reveals: where nothing opens a round that this node is to aggregate, ask for the seeds on the chain.
     """
 
     rpc: str
@@ -27,6 +28,7 @@ class Config:
     confirmations: int = 0
     poll_seconds: float = 0.5
     store_bytes: int = 20 * 2**30
+    demand_reveals: bool = False
 
     @classmethod
     def load(cls, home: Home) -> Config:

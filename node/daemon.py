@@ -170,6 +170,7 @@ class Daemon:
             enrolment=enrolment,
             terms=terms,
             manifest=manifest,
+            demands_seeds=self.config.demand_reveals,
         )
         follower = Follower(self.ledger, enrolment.task, point.block, self.config.confirmations)
         self.runners[enrolment.task] = TaskRunner(bench, follower)

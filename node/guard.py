@@ -5,21 +5,25 @@ before a node reveals anything it binds the round and its base model to the froz
 never reveals for another: not after a crash, a reorganisation, a refuted proposal, or beside a second daemon.
 
 One case is no danger. A refuted proposal lets later rounds run again; where the corrected model is the same they run
-on the same base, without the seats that convictions emptied. What the two sums then differ in is the convicted alone.
+on the same base, without the seats that convictions emptied. What the two sums then differ in is the convicted alone:
+whoever lied. Who only kept a seed to itself may have been away, and is not given up like that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from foedus.aggregator.unmask import SecondFreeze
 from foedus.node.journal import Journal
 from foedus.protocol.commitments import Context
+from foedus.protocol.events import Fault, Logged, ParticipantSlashed
 from foedus.protocol.ids import ZERO32, Hash32, Position
 
 
 class JournalGuard:
     """The aggregator's UnmaskGuard, kept in the journal.
 
-    groups: the epoch's seed, which draws them; convicted: the seats that convictions emptied so far.
+    groups: the epoch's seed, which draws them; convicted: the seats of liars, as `liars` tells them.
     """
 
     def __init__(self, journal: Journal, groups: Hash32 = ZERO32, convicted: frozenset[Position] = frozenset()) -> None:
@@ -34,6 +38,17 @@ class JournalGuard:
         if not repeats(bound, word, self._convicted):
             raise SecondFreeze(context, bound[32:], survivors)
         self._journal.narrow(*place, context.attempt, word)
+
+
+def liars(entries: Iterable[Logged]) -> frozenset[Position]:
+    """The seats that convictions emptied, but for withheld seeds."""
+    return frozenset(
+        entry.event.position
+        for entry in entries
+        if isinstance(entry.event, ParticipantSlashed)
+        and entry.event.seated
+        and entry.event.fault is not Fault.WITHHELD_REVEAL
+    )
 
 
 def repeats(bound: bytes, word: bytes, convicted: frozenset[Position]) -> bool:

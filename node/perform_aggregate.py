@@ -19,6 +19,7 @@ from foedus.node.bench import MANIFEST_LIMIT, Bench
 from foedus.node.errors import NodeError
 from foedus.node.inspect import Inspector
 from foedus.node.perform_unmask import Collector, perform_reveal
+from foedus.node.seed_demands import demand_missing
 from foedus.node.words import Check, Topic, Word
 from foedus.protocol.bitmap import from_bitmap
 from foedus.protocol.duties import STAGGER_SECONDS, committee_turn
@@ -93,6 +94,8 @@ async def perform_propose(
     await perform_reveal(bench, task, round_, inspector)
     found = await Collector(bench, round_, inspector).gather(now, now() + task.params.rank_seconds)
     if not found.open_groups:
+        if bench.demands_seeds:
+            await demand_missing(bench, task, round_, found, now())
         raise NothingOpens(round_.number, sum(len(slots) for slots in found.missing.values()))
     outcome = await _compute(bench, task, round_, inspector, found.seeds)
     label = f"{bench.task}/{round_.number}"
@@ -180,6 +183,7 @@ async def perform_attest(
     except WrongProposal:
         bench.refused.add(proposal.digest)
         raise
+    bench.vouched.add(proposal.digest)
     signature = sign_attestation(bench.signer, bench.domain, round_.number, round_.attempt, proposal.digest)
     bench.journal.sign_once(bench.task, round_.opening, topic.kind, proposal.digest, signature)
     mine = [Word(me, proposal.digest, signature)]

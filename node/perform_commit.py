@@ -71,8 +71,8 @@ class CommitWords:
 
 
 async def perform_commit(bench: Bench, task: Task, round_: Round) -> None:
-    """Make this participant's commitment, or send again the one that the journal holds. With its privacy budget spent the
-    participant sits out."""
+    """Make this participant's commitment, or send again the one that the journal holds. With its privacy budget spent
+    the participant sits out."""
     words = await _written(bench, round_)
     if words is None:
         left = budget(bench.terms, bench.manifest, opened(bench.journal, bench.task, bench.me, bench.entries()))

@@ -1,7 +1,8 @@
 """The freeze: agree with the committee on one set of survivors, sign it once, and see it onto the chain.
 
 Whoever's turn it is signs its own choice; the others sign the choice that most have signed, if it stands up to their
-own checks. A member signs one choice an opening, ever: a second would be a provable fault.
+own checks. A member signs one choice an opening, ever: a second would be a provable fault. Where the round is built on
+proposals that are not final, it makes them again first, and signs nothing on one that it found wrong.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from foedus.aggregator.freeze import Choice, TooFewSurvivors, acceptable, choose
 from foedus.contracts import calls
 from foedus.contracts.signatures import InvalidSignature, recover_survivors, sign_survivors
 from foedus.node.bench import Bench
-from foedus.node.guard import repeats
+from foedus.node.guard import liars, repeats
 from foedus.node.inspect import Inspector
+from foedus.node.verdicts import Basis, basis_of
 from foedus.node.words import Check, Topic, Word
 from foedus.protocol.bitmap import MalformedBitmap, from_bitmap, from_pairs, to_bitmap, to_pairs
 from foedus.protocol.duties import STAGGER_SECONDS, committee_turn
@@ -29,6 +31,8 @@ LEADER_SECONDS = 3
 """How long each member in turn has to be the first to sign."""
 LOOK_SECONDS = 0.25
 ASK_SECONDS = 1.5
+JUDGING_PART = 2 / 3
+"""Of the freeze window: so long a member waits for its own verdict on what is pending."""
 
 
 def pack(choice: Choice, domain: int) -> bytes:
@@ -69,6 +73,9 @@ async def perform_freeze(
     my_turn = committee_turn(round_, me)
     reached: float | None = None
     while True:
+        if not may_rest_on(bench, round_, late=now() - began >= JUDGING_PART * task.params.freeze_seconds):
+            await asyncio.sleep(LOOK_SECONDS)
+            continue
         waited = now() - began - LEADER_SECONDS * my_turn
         ready = inspector.settled(round_) or waited >= task.params.freeze_seconds / 3
         content = _content(bench, round_, inspector, topic, leads=waited >= 0 and ready)
@@ -84,6 +91,18 @@ async def perform_freeze(
             asked = now()
             bench.board.exchange(topic, bench.committee_peers(inspector.layout), _mine(bench, topic, me))
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def may_rest_on(bench: Bench, round_: Round, *, late: bool) -> bool:
+    """Whether to take part in a freeze on what is pending: not where it is wrong, nor, before it is late, untried."""
+    task = bench.latest()
+    match Basis.SOUND if task is None else basis_of(task, bench.me, bench.verdict):
+        case Basis.WRONG:
+            log.warning("not signing on a wrong proposal", round=round_.number, attempt=round_.attempt)
+            return False
+        case Basis.OPEN:
+            return late
+    return True
 
 
 def _mine(bench: Bench, topic: Topic, me: int) -> list[Word]:
@@ -119,9 +138,8 @@ def _content(bench: Bench, round_: Round, inspector: Inspector, topic: Topic, *,
 
 def _may_open(bench: Bench, round_: Round, bound: bytes | None, bitmap: bytes) -> bool:
     """Whether these survivors may be opened beside those that were, on this base, before a proposal was refuted."""
-    task, word = bench.latest(), round_.seed + bitmap
-    convicted = task.convicted if task is not None else frozenset()
-    return bound is None or bound == word or repeats(bound, word, convicted)
+    word = round_.seed + bitmap
+    return bound is None or bound == word or repeats(bound, word, liars(bench.entries()))
 
 
 def _sign(bench: Bench, round_: Round, topic: Topic, content: bytes) -> None:

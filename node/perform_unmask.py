@@ -123,13 +123,15 @@ class Collector:
         self._asking.pop(position, None)
 
     def state(self) -> Collected:
-        """What is open and what is missing now."""
+        """What is open and what is missing now; what the court was shown counts as sent."""
+        envelopes = self._envelopes()
+        shown = self._bench.seeds.reveals(self._round, self._layout, self._context, envelopes)
         return collect(
             self._layout,
             self._context,
             self._round.survivors,
-            self._envelopes(),
-            self._reveals.values(),
+            envelopes,
+            [*self._reveals.values(), *shown],
             self._releases.values(),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from foedus.aggregator.testimony import ShownLeaf, ShownNodes
-from foedus.protocol.court import ChunkDemanded, ChunkShown, CourtEvent, DemandLapsed, NodesShown
+from foedus.protocol.court import ChunkDemanded, ChunkShown, ChunkWithheld, CourtEvent, DemandLapsed, NodesShown
 from foedus.protocol.ids import Hash32
 from foedus.protocol.proofs import Demand, Tree
 
@@ -14,11 +14,12 @@ from foedus.protocol.proofs import Demand, Tree
 @dataclass(frozen=True, slots=True)
 class Questions:
     """One proposal's demands. open: those that nobody answered yet; leaves, nodes: what was shown, as `Testimony` takes
-    it."""
+    it; withheld: what the aggregator was convicted for not showing."""
 
     open: Mapping[Demand, ChunkDemanded]
     leaves: Mapping[tuple[Tree, int], ShownLeaf]
     nodes: Mapping[int, Sequence[ShownNodes]]
+    withheld: frozenset[Demand]
 
     @classmethod
     def of(cls, events: Sequence[CourtEvent], proposal: Hash32) -> Questions:
@@ -27,6 +28,7 @@ class Questions:
         open_ = dict(asked)
         leaves: dict[tuple[Tree, int], ShownLeaf] = {}
         nodes: dict[int, list[ShownNodes]] = {}
+        withheld: set[Demand] = set()
         for event in events:
             match event:
                 case ChunkShown() if event.demand in asked:
@@ -36,9 +38,14 @@ class Questions:
                     about = asked[event.demand].asked
                     shown = ShownNodes(about.node, event.nodes, event.siblings)
                     nodes.setdefault(about.index, []).append(shown)
+                case ChunkWithheld() if event.demand in asked:
+                    withheld.add(_question(asked[event.demand]))
                 case _:
                     pass
             if isinstance(event, ChunkShown | NodesShown | DemandLapsed):
                 open_.pop(event.demand, None)
-        by_question = {Demand(e.asked.tree, e.asked.index, e.asked.node): e for e in open_.values()}
-        return cls(by_question, leaves, nodes)
+        return cls({_question(e): e for e in open_.values()}, leaves, nodes, frozenset(withheld))
+
+
+def _question(event: ChunkDemanded) -> Demand:
+    return Demand(event.asked.tree, event.asked.index, event.asked.node)

@@ -13,12 +13,15 @@ from foedus.node.agenda import Agenda
 from foedus.node.answers import Answerer
 from foedus.node.archive import archive_round
 from foedus.node.bench import Bench
+from foedus.node.courtfeed import CourtFeed
 from foedus.node.errors import StaleBackup
 from foedus.node.follower import Follower
 from foedus.node.gather import Post
 from foedus.node.inspect import Inspector
 from foedus.node.journal import Enrolment
+from foedus.node.pauses import Resumer
 from foedus.node.perform import perform
+from foedus.node.seed_desk import SeedDesk
 from foedus.node.watch import Watchtower
 from foedus.protocol.duties import Advertise, Clock, Duty, Poke, Settle, duties
 from foedus.protocol.events import Phase
@@ -37,7 +40,7 @@ class TaskRunner:
 
     def __init__(self, bench: Bench, follower: Follower) -> None:
         self._bench, self._follower = bench, follower
-        bench.latest = lambda: follower.state
+        bench.latest, bench.entries = lambda: follower.state, lambda: follower.entries
         self._agenda = Agenda(self._perform, time.monotonic)
         self._inspector: Inspector | None = None
         self._beacon: tuple[int, Hash32, Hash32] | None = None
@@ -49,7 +52,11 @@ class TaskRunner:
         post = Post(*(getattr(bench, name) for name in Post.__slots__))
         known = (bench.me, lambda: follower.state, lambda: follower.entries)
         self._tower = Watchtower(post, *known, self._suspects, bench.send, self.now)
-        self._answerer = Answerer(post, *known, self._tower.judged.get, bench.send, self.now)
+        bench.verdict = self._tower.verdicts.get
+        self._answerer = Answerer(post, *known, self._tower.holds, bench.send, self.now)
+        self._feed = CourtFeed(bench.ledger, bench.task, bench.entries)
+        self._desk = SeedDesk(bench, self.now)
+        self._resumer = Resumer(bench.me, lambda: follower.entries, bench.send)
         self._warming = asyncio.create_task(self._warm_up())
 
     @property
@@ -78,22 +85,27 @@ class TaskRunner:
             return
         self._tell(task)
         self._inspect(task)
+        events = await self._feed.fresh()
+        self._bench.seeds.hear(events)
+        self._desk.look(task)
         self._forget(task)
         owed = duties(task, self._bench.me, await self._clock(task))
         if self._inspector is None:
             owed = tuple(duty for duty in owed if isinstance(duty, Poke | Advertise | Settle))
         self._agenda.set(task.opening, owed)
         self._tower.look(task)
-        await self._answerer.look(task)
+        self._answerer.look(events)
+        self._resumer.look(task, self.now())
         self._archive(task)
 
     def _suspects(self, made: Proposal) -> bool:
-        """Which proposals to judge beyond what attesting does: all but my own where a window makes them final, else
-        those that I refused to attest."""
+        """Which proposals to judge: all but my own, and under FAST but those that attesting makes again anyway, unless
+        I refused them or a quorum was faster than I."""
         task = self._follower.state
-        if task is not None and task.is_optimistic:
-            return made.aggregator != self._bench.me
-        return made.digest in self._bench.refused
+        if task is None or made.aggregator == self._bench.me or made.digest in self._bench.vouched:
+            return False
+        waiting = task.round is not None and task.round.proposal == made
+        return task.is_optimistic or made.digest in self._bench.refused or not waiting
 
     async def _perform(self, duty: Duty) -> None:
         task = self._follower.state
@@ -130,6 +142,9 @@ class TaskRunner:
     def _forget(self, task: Task) -> None:
         """Erase the secrets of rounds that are final; what was said of them stays on the chain and in the store."""
         oldest = task.pending[0] if task.pending else task.round  # a task's end gives up the round under way
+        asked = self._desk.oldest(task)
+        if asked is not None and (oldest is None or asked.opening < oldest.opening):
+            oldest = asked
         needed = oldest.opening if oldest is not None else Opening(task.opening + 1)
         if needed <= self._erased:
             return
@@ -182,5 +197,7 @@ class TaskRunner:
             self._archiving.cancel()
         self._tower.close()
         self._answerer.close()
+        self._desk.close()
+        self._resumer.close()
         await self._agenda.drain(seconds)
         self._drop_inspector()

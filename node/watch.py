@@ -1,7 +1,8 @@
 """The watchtower: judges every proposal of a task by the public data, and proves the wrong ones to the court.
 
 A proposal is made again from what survivors committed to. Where it is not what it must be, `fraud.find` says what shows
-it, or what the aggregator must be asked first; an aggregator that does not answer is convicted of that.
+it, or what the aggregator must be asked first; an aggregator that does not answer is convicted of that. Where a quorum
+made it final, so is everyone who attested it (`sentences`).
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from foedus.aggregator.verdicts import Finding, Unprovable
 from foedus.contracts import court, proofs
 from foedus.contracts.calls import Call
 from foedus.contracts.errors import Reverted
+from foedus.contracts.refusals import AlreadyConvicted
 from foedus.incentives.refutation import Contested, Refutation, history_of
 from foedus.incentives.settlement import after_round, rewards_before
 from foedus.node.gather import Post, case_of, fitting_seeds, gather, published, standing
 from foedus.node.questions import Questions
+from foedus.node.sentences import Sentences
+from foedus.node.verdicts import Verdict
 from foedus.protocol.duties import STAGGER_SECONDS, turn
 from foedus.protocol.events import AggregateProposed, Logged
 from foedus.protocol.ids import Address, Hash32, Wei
@@ -38,13 +42,17 @@ PAUSE_SECONDS = 5.0
 ANSWER_BYTES = 4096
 """More than any answer has: what a demand's bond is for."""
 
+AT_ONCE = 2
+"""Proposals that are made again at one time: each takes a core, and the memory of a round's updates. Those that are
+final have one more place, so that a long past does not keep what is pending waiting."""
+
 Send = Callable[[str, Call], Awaitable[object]]
 """Sign, write down under a label, send and await a transaction."""
 
 
 class Watchtower:
-    """Watches one task. `look` at every tick; `judged` says of each proposal whether it holds. wanted: which
-    proposals to judge."""
+    """Watches one task. `look` at every tick; `verdicts` says what was found of each proposal, as soon as it was found.
+    wanted: which proposals to judge."""
 
     def __init__(
         self,
@@ -59,7 +67,14 @@ class Watchtower:
         self._post, self._me, self._latest, self._entries = post, me, latest, entries
         self._wanted, self._send, self._now = wanted, send, now
         self._watches: dict[Hash32, asyncio.Task[None]] = {}
-        self.judged: dict[Hash32, bool] = {}
+        self._closed: set[Hash32] = set()
+        self._sentences = Sentences(post, entries, send)
+        self._room, self._room_for_final = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(1)
+        self.verdicts: dict[Hash32, Verdict] = {}
+
+    def holds(self, name: Hash32) -> bool:
+        """Whether a proposal was made again, and is right."""
+        return self.verdicts.get(name) is Verdict.HOLDS
 
     def look(self, task: Task) -> None:
         """Begin to judge the proposals that are new, and stop with those that are gone."""
@@ -70,14 +85,16 @@ class Watchtower:
         for name, round_ in proposed.items():
             if name not in self._watches and round_.proposal is not None and self._wanted(round_.proposal):
                 self._watches[name] = asyncio.create_task(self._watch(name, round_))
+        self._sentences.look(task, {name for name in self._closed if self.verdicts[name] is Verdict.WRONG})
 
     def close(self) -> None:
         """Stop judging."""
         for watch in self._watches.values():
             watch.cancel()
+        self._sentences.close()
 
     async def _watch(self, name: Hash32, round_: Round) -> None:
-        while name not in self.judged:
+        while name not in self._closed:
             try:
                 await self._judge(name, round_)
             except Reverted as error:  # most often another was first, as the chain shows
@@ -91,23 +108,32 @@ class Watchtower:
         task, proposal = self._latest(), round_.proposal
         if task is None or proposal is None:
             return
-        inputs = await gather(self._post, task, self._entries(), round_, proposal)
-        testimony = await published(self._post, inputs, proposal)
-        inputs = replace(inputs, seeds=fitting_seeds(inputs, testimony.unmask))
+        is_final = any(done.proposal == proposal for done in task.finished)
+        room = self._room_for_final if is_final else self._room
+        async with room:
+            inputs = await gather(self._post, task, self._entries(), round_, proposal)
+            testimony = await published(self._post, inputs, proposal)
+            inputs = replace(inputs, seeds=fitting_seeds(inputs, testimony.unmask))
         since = self._block_of(name)
         while True:
             asked = await self._questions(name, since)
             heard = replace(testimony, leaves=asked.leaves, nodes=asked.nodes)
-            finding = await self._find(task, round_, proposal, inputs, heard)
+            async with room:
+                finding = await self._find(task, round_, proposal, inputs, heard)
             if not isinstance(finding, Demand):
+                break
+            if finding in asked.withheld:  # its aggregator was convicted of that; more is not to be learned
+                finding = Unprovable(f"{finding.tree.name} {finding.index} was asked for, and not shown")
                 break
             await self._ask(round_, proposal, finding, asked)
         if finding is None or isinstance(finding, Unprovable):
-            self.judged[name] = finding is None
+            self.verdicts[name] = Verdict.HOLDS if finding is None else Verdict.DOUBTFUL
+            self._closed.add(name)
             said = "proposal holds" if finding is None else "proposal in doubt"
             why = {} if finding is None else {"why": finding.why}
             log.info(said, task=self._post.task, round=round_.number, proposal=name.hex(), **why)
             return
+        self.verdicts[name] = Verdict.WRONG
         made = finding if isinstance(finding, Refutation) else Refutation(finding.judge, proofs.encode(finding))
         await self._refute(name, round_, proposal, made)
 
@@ -140,8 +166,11 @@ class Watchtower:
             return
         case = case_of(task, self._post.law, round_, proposal)
         call = court.refute(self._post.ledger.deployment, case, refutation.judge, refutation.proof)
-        await self._send(f"refute/{name.hex()}", call)
-        self.judged[name] = False
+        try:
+            await self._send(f"refute/{name.hex()}", call)
+        except AlreadyConvicted:
+            log.info("another proved it", task=self._post.task, round=round_.number)
+        self._closed.add(name)
 
     async def _ask(self, round_: Round, proposal: Proposal, demand: Demand, asked: Questions) -> None:
         """Ask the aggregator, wait for an answer to what was asked, or convict it for giving none."""

@@ -14,8 +14,10 @@ from foedus.contracts.sender import Receipt
 from foedus.network.netstore import NetworkStore
 from foedus.node.answers import Answerer
 from foedus.node.bench import load_terms
+from foedus.node.courtfeed import CourtFeed
 from foedus.node.follower import Follower
 from foedus.node.gather import Post
+from foedus.node.pauses import Resumer
 from foedus.node.peers import PeerBook
 from foedus.node.watch import Watchtower
 from foedus.protocol.events import LogPoint, TaskCreated
@@ -38,7 +40,9 @@ class TaskWatch:
         known = (me, lambda: follower.state, lambda: follower.entries)
         self._follower = follower
         self._tower = Watchtower(post, *known, lambda made: made.aggregator != me, _sender(post.ledger), self._now)
-        self._answerer = Answerer(post, *known, self._tower.judged.get, _sender(post.ledger), self._now)
+        self._answerer = Answerer(post, *known, self._tower.holds, _sender(post.ledger), self._now)
+        self._feed = CourtFeed(post.ledger, post.task, lambda: follower.entries)
+        self._resumer = Resumer(me, lambda: follower.entries, _sender(post.ledger))
 
     def _now(self) -> float:
         head = self._follower.head
@@ -49,12 +53,14 @@ class TaskWatch:
         task = await self._follower.poll()
         if task is not None:
             self._tower.look(task)
-            await self._answerer.look(task)
+            self._answerer.look(await self._feed.fresh())
+            self._resumer.look(task, self._now())
 
     def close(self) -> None:
         """Stop."""
         self._tower.close()
         self._answerer.close()
+        self._resumer.close()
 
 
 class Watchman:

@@ -11,6 +11,9 @@ from foedus.learning.schema import amount
 from foedus.node.errors import NodeError
 from foedus.protocol.ids import Address, Wei
 
+ETHER = Address("0x" + 40 * "0")
+"""What a task names as its token that pays in ether."""
+
 
 def wei(text: str) -> Wei:
     """An amount from the command line. Raises NodeError with what would do."""
@@ -28,6 +31,11 @@ def account_of(text: str) -> Address:
     if not is_address(text):
         raise NodeError(f"{text!r} is no account: 0x and 40 hex digits")
     return checksum(text)
+
+
+def paid(value: int, token: Address) -> str:
+    """An amount of what a task pays in: ether, or a token's smallest units."""
+    return ether(value) if token == ETHER else f"{value} units of {token}"
 
 
 def ether(value: int) -> str:

@@ -15,7 +15,7 @@ from foedus.incentives.settlement import rewards_of
 from foedus.node.bench import load_model, load_terms
 from foedus.node.chain import read_task, treasury_of
 from foedus.node.cli.context import cli_of
-from foedus.node.cli.money import account_of, ether
+from foedus.node.cli.money import account_of, paid
 from foedus.node.cli.sessions import open_ledger, open_store
 from foedus.node.cli.tasks import TaskAddress
 from foedus.node.errors import NodeError
@@ -117,7 +117,7 @@ def show_rewards(context: typer.Context, task: TaskAddress) -> None:
             return
         table = Table("account", "earned", "claimed")
         for account, amount in sorted(earned.items(), key=lambda row: -row[1]):
-            table.add_row(account, ether(amount), ether(state.claimed.get(account, 0)))
+            table.add_row(account, paid(amount, state.token), paid(state.claimed.get(account, 0), state.token))
         cli.console.print(table)
 
     asyncio.run(work())
@@ -147,8 +147,9 @@ def claim(
             receipt = await ledger.transact(
                 calls.claim(state.address, who, earned[who], payee, proof, before, last, _later(state))
             )
-            paid = earned[who] - state.claimed.get(who, 0)
-            cli.answer({"account": who, "paid": paid, "gas": receipt.gas_used}, f"Paid {ether(paid)} to {who}.")
+            amount = earned[who] - state.claimed.get(who, 0)
+            facts = {"account": who, "paid": amount, "gas": receipt.gas_used}
+            cli.answer(facts, f"Paid {paid(amount, state.token)} to {who}.")
 
     asyncio.run(work())
 
@@ -166,7 +167,7 @@ def remainder(context: typer.Context, task: TaskAddress) -> None:
             receipt = await ledger.transact(calls.withdraw_remainder(state.address, before, last))
             amount = state.pool - state.payout_total
             facts = {"task": state.address, "returned": amount, "gas": receipt.gas_used}
-            cli.answer(facts, f"Returned {ether(amount)} to {signer.address}.")
+            cli.answer(facts, f"Returned {paid(amount, state.token)} to {signer.address}.")
 
     asyncio.run(work())
 

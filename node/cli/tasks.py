@@ -14,13 +14,14 @@ from rich.table import Table
 from foedus.contracts import calls
 from foedus.contracts.ledger import Ledger
 from foedus.contracts.tokens import allowance, approve, balance, create_task_with_token, permit
+from foedus.learning.build import Built
 from foedus.learning.disclosure import warnings
 from foedus.network.cid import cid_of
 from foedus.network.store import BlockStore
 from foedus.node.bench import TASK_LABEL, load_terms
 from foedus.node.budget import dearest
 from foedus.node.chain import read_task
-from foedus.node.cli.context import cli_of
+from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.money import ETHER, account_of, ether, paid
 from foedus.node.cli.sessions import open_ledger, open_store
 from foedus.node.errors import NodeError
@@ -46,8 +47,12 @@ def create_(
     from foedus.learning.build import build
     from foedus.learning.taskfile import load_task_file
 
-    cli, currency = cli_of(context), account_of(token) if token else ETHER
-    built = build(load_task_file(file))
+    publish(cli_of(context), build(load_task_file(file)), token, yes=yes)
+
+
+def publish(cli: Cli, built: Built, token: str, *, yes: bool) -> None:
+    """Show what the terms mean, ask, and create the task. token: as the commands take it, or empty for ether."""
+    currency = account_of(token) if token else ETHER
     if built.terms.mode != "masked":
         raise NodeError(f'mode {built.terms.mode!r} is for `foedus simulate`: a network task needs mode = "masked"')
     terms = replace(built.terms, model_cid=cid_of(built.initial_model))

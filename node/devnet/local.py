@@ -19,7 +19,7 @@ from eth_account.signers.local import LocalAccount
 from foedus.contracts import calls
 from foedus.contracts.calls import Call
 from foedus.contracts.deploy import deploy
-from foedus.contracts.deployment import Deployment
+from foedus.contracts.deployment import FORMAT, Deployment
 from foedus.contracts.ledger import Ledger
 from foedus.node import keystore
 from foedus.node.config import Config
@@ -110,10 +110,10 @@ class LocalNetwork:
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
-    def start(self, node: LocalNode) -> None:
-        """Start a node's daemon, logging to its home."""
+    def start(self, node: LocalNode, *options: str) -> None:
+        """Start a node's daemon, logging to its home. options: more words for `foedus node run`."""
         with node.log.open("ab") as log:
-            words = self.command(node, "node", "run", "--json-logs")
+            words = self.command(node, "node", "run", "--json-logs", *options)
             node.process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
 
     def kill(self, node: LocalNode) -> None:
@@ -141,5 +141,6 @@ class LocalNetwork:
     def describe(self, **more: Any) -> None:
         """Write `run.json`: what `foedus audit` and a dashboard need to find this network again."""
         homes = [{"home": str(node.home.root), "account": node.account} for node in self.nodes]
-        facts = {"rpc": self.rpc, "deployment": asdict(self.deployment), "nodes": homes, **more}
+        book = {"format": FORMAT, **asdict(self.deployment)}
+        facts = {"rpc": self.rpc, "deployment": book, "nodes": homes, **more}
         (self.root / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

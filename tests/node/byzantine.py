@@ -6,7 +6,8 @@ import sys
 from dataclasses import replace
 
 from foedus.aggregator.unmask import Reveal
-from foedus.node import perform_unmask
+from foedus.network.errors import Refused
+from foedus.node import perform, perform_unmask, reveals
 from foedus.node.cli import main
 
 honest = perform_unmask.reveal
@@ -25,7 +26,20 @@ def says_another(*arguments: object) -> Reveal:
 
 LIES = {"says-nothing": says_nothing, "says-another": says_another}
 
+
+async def refuse(*_: object) -> bytes:
+    raise Refused("not-frozen-here")
+
+
+async def aggregate_nothing(*_: object) -> None:
+    """Leave it to others."""
+
+
 if __name__ == "__main__":
     how = sys.argv.pop(1)
-    perform_unmask.reveal = LIES[how]
+    if how == "tells-no-peer":  # neither its seeds nor shares of others'; the court alone
+        reveals.RevealServer._answer = refuse
+        perform.perform_propose = aggregate_nothing
+    else:
+        perform_unmask.reveal = LIES[how]
     main()

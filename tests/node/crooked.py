@@ -1,7 +1,8 @@
 """An aggregator that cheats, as a process: the real daemon, which lies in its proposals whenever a lie is left to tell.
 Usage: crooked.py FOLDER [foedus arguments]. FOLDER holds a file for each lie; whoever takes it tells it, once.
 
-A crooked node keeps quiet about others' lies, and answers demands about its own as its lie needs.
+A crooked node keeps quiet about others' lies, attests whatever it is shown, and answers demands about its own as its
+lie needs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from foedus.aggregator.inputs import Inputs, Sums
 from foedus.contracts import court
 from foedus.node import answers, perform_aggregate, watch
 from foedus.node.cli import main
+from foedus.node.gather import standing
+from foedus.node.verdicts import Verdict
 from foedus.protocol.chunks import vector_root
 from foedus.protocol.merkle import merkle_root
 from foedus.protocol.proofs import SumNode, Tree
@@ -135,8 +138,19 @@ def answer(post, inputs, shown, proposal, asked):
     return honest_answer(post, inputs, shown, proposal, asked)
 
 
+def look_away(tower, task) -> None:
+    """Every proposal will do."""
+    tower.verdicts.update({made.proposal.digest: Verdict.HOLDS for made in standing(task)})
+
+
+async def attest_anything(*_: object) -> None:
+    """Sign what was not made again."""
+
+
 if __name__ == "__main__":
     perform_aggregate.aggregate = aggregate
+    perform_aggregate._verify = attest_anything
     answers.answer = answer
-    watch.Watchtower.look = lambda self, task: None
+    watch.Watchtower.look = look_away
+    watch.Watchtower.holds = lambda self, name: False
     main()

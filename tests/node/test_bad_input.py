@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from foedus.contracts.ledger import Ledger
 from foedus.node import keystore
 from foedus.node.devnet.local import LocalNetwork, LocalNode
 from foedus.node.devnet.processes import start_chain_process
+from tests.node.waiting import said
 
 APP = Path(__file__).parents[2] / "examples" / "digits" / "app.py"
 TASK_FILE = Path(__file__).parent / "story" / "task.toml"
@@ -221,17 +221,6 @@ def test_a_daemon_waits_for_a_chain_that_is_down_and_says_so(network, tmp_path):
             said(node, "node stopped")
     finally:
         network.network.stop()
-
-
-def said(node: LocalNode, event: str) -> dict:
-    """Wait for an event in a daemon's log."""
-    began = time.monotonic()
-    while time.monotonic() - began < 60:
-        for line in node.log.read_text().splitlines() if node.log.exists() else []:
-            if line.startswith("{") and json.loads(line)["event"] == event:
-                return json.loads(line)
-        time.sleep(0.2)
-    raise AssertionError(f"{node.home.root.name} never said {event!r}: {node.log.read_text()[-2000:]}")
 
 
 def test_keys_come_and_go_as_web3_secret_storage(network, tmp_path):

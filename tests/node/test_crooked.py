@@ -1,4 +1,5 @@
-"""All nodes but one collude: every lie that their aggregators tell is found, proven, and costs them their stakes."""
+"""All nodes but one collude: every lie that their aggregators tell is found, proven, and costs them their stakes, and
+those who signed it theirs."""
 
 from __future__ import annotations
 
@@ -21,9 +22,11 @@ from foedus.node.devnet.processes import start_chain_process
 from foedus.protocol.events import Fault, Logged, ParticipantSlashed, ProposalRefuted
 from foedus.protocol.task import Task
 from foedus.simulation.simulate import simulate
+from tests.node.waiting import said
 
 HERE = Path(__file__).parent
 TASK_FILE, APP = HERE / "story" / "open.toml", HERE.parents[1] / "examples" / "digits" / "app.py"
+FAST_FILE = HERE / "story" / "fast.toml"
 LIES = {
     "wrong-sum": Fault.WRONG_AGGREGATE,
     "wrong-leaf": Fault.WRONG_AGGREGATE,
@@ -88,6 +91,41 @@ def test_all_but_one_collude_and_every_lie_is_proven(tmp_path: Path) -> None:
     refuted = [entry.event.aggregator for entry in entries if isinstance(entry.event, ProposalRefuted)]
     assert refuted == [slash.participant for slash in slashes]
     assert state.finished[0].proposal.aggregate.model_root == first_model()
+
+
+def test_a_quorum_that_attests_a_lie_is_slashed_to_the_last_signer(tmp_path: Path) -> None:
+    """Under FAST terms four of five make a wrong model final while the fifth is away. It comes back, and proves it."""
+    lies = tmp_path / "lies"
+    lies.mkdir()
+    (lies / "wrong-rule").touch()
+    with start_chain_process(tmp_path / "chain", block_time=0.5) as chain:
+        network = asyncio.run(LocalNetwork.create(tmp_path / "network", chain.url, 5))
+        try:
+            honest, crooked = network.nodes[0], network.nodes[1:]
+            task = network.ask(honest, "task", "create", str(FAST_FILE), "--yes")["task"]
+            network.start(honest)
+            for at, node in enumerate(network.nodes):
+                network.ask(node, "task", "join", task, "--app", str(APP), "--partition", str(at), "--yes")
+            for node in crooked:
+                start_crooked(network, node, lies)
+            for node in crooked:
+                said(node, "task begun")
+            network.kill(honest)
+            wait_until(network, task, "a final round", lambda state, _: bool(state.finished))
+            network.start(honest)
+            state, _, slashes = wait_until(
+                network, task, "a conviction for each", lambda _, slashes: len(slashes) == len(crooked)
+            )
+        finally:
+            network.stop()
+    wrong = state.finished[0]
+    signers = {wrong.roster[position].address for position in wrong.attesters}
+    assert {slash.participant for slash in slashes} == signers | {wrong.proposal.aggregator}
+    faults = [slash.fault for slash in slashes]
+    assert faults == [Fault.WRONG_AGGREGATE, *[Fault.WRONG_ATTESTATION] * (len(crooked) - 1)]
+    assert slashes[0].participant == wrong.proposal.aggregator
+    assert {slash.challenger for slash in slashes} == {honest.account}
+    assert list(state.participants) == [honest.account]
 
 
 def first_model() -> bytes:

@@ -41,10 +41,16 @@ def test_two_lying_survivors_change_nothing(tmp_path):
                     bent = [sys.executable, str(HERE / "byzantine.py"), lie, *words]
                     node.process = subprocess.Popen(bent, stdout=log, stderr=log)
             shown = wait_for_the_end(network, task)
+            written = network.ask(sponsor, "provenance", "record", task, "1")
+            again = network.ask(liars[0], "provenance", "round", task, "1")
+            found = network.ask(liars[1], "provenance", "model-root", shown["model_root"])["rounds"]
         finally:
             network.stop()
     assert (shown["end"], shown["finished"]) == ("COMPLETED", 1)
     assert shown["model_root"] == simulated()
+    assert written.pop("gas") > 0
+    assert written == again == found[0], "whoever asks, by round or by model, is told the same"
+    assert (written["round"], written["model"]) == (1, shown["model_root"])
 
 
 def simulated() -> str:

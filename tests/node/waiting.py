@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 
-from foedus.node.devnet.local import LocalNetwork
+from foedus.node.devnet.local import LocalNetwork, LocalNode
 
 PATIENCE_SECONDS = 180
 
@@ -19,3 +20,14 @@ def wait_for_the_end(network: LocalNetwork, task: str) -> dict:
             return found
         time.sleep(1)
     raise AssertionError(f"the task did not end in {PATIENCE_SECONDS} s; the logs are in {network.root}")
+
+
+def said(node: LocalNode, event: str) -> dict:
+    """Wait for an event in a daemon's log."""
+    began = time.monotonic()
+    while time.monotonic() - began < 60:
+        for line in node.log.read_text().splitlines() if node.log.exists() else []:
+            if line.startswith("{") and json.loads(line)["event"] == event:
+                return json.loads(line)
+        time.sleep(0.2)
+    raise AssertionError(f"{node.home.root.name} never said {event!r}: {node.log.read_text()[-2000:]}")
