@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BROWNIE := .venv-brownie
+PEERS := .venv-peers
+SLITHER := .venv-slither
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # torch has CPU wheels under the plain version in some indexes; the pin in constraints.txt names the version tested.
@@ -25,7 +27,15 @@ $(BROWNIE)/brownie-installed: pyproject.toml constraints-brownie.txt tools/brown
 	mkdir -p $(BROWNIE)/home
 	touch $@
 
-.PHONY: setup setup-dev demo test lint contracts brownie bench-blocks clean
+# What bench-secagg is measured against. fedml pins numpy below 2, which flwr and tenseal do not want: it comes without
+# its dependencies, for one module that imports numpy and torch.
+$(PEERS)/peers-installed: constraints-peers.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints-peers.txt flwr tenseal torch
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints-peers.txt --no-deps fedml
+	touch $@
+
+.PHONY: setup setup-dev demo test lint contracts brownie bench-blocks bench-gas bench-secagg invariants slither clean
 
 setup: $(BIN)/foedus-installed
 
@@ -55,5 +65,24 @@ brownie: $(BROWNIE)/brownie-installed
 bench-blocks: setup
 	$(BIN)/python benchmarks/bench_blocks.py
 
+bench-gas: setup-dev
+	$(BIN)/python -m benchmarks.bench_gas
+
+bench-secagg: setup $(PEERS)/peers-installed
+	$(BIN)/python -m benchmarks.bench_secagg --peers $(PEERS)/bin/python
+
+# slither pins its own versions, so it lives apart.
+$(SLITHER)/slither-installed: constraints-slither.txt
+	test -x $(SLITHER)/bin/python || $(PYTHON) -m venv $(SLITHER)
+	$(SLITHER)/bin/python -m pip install --quiet --constraint constraints-slither.txt slither-analyzer
+	touch $@
+
+slither: setup-dev $(SLITHER)/slither-installed
+	$(BIN)/python tools/slither_check.py $(SLITHER)/bin/slither
+
+# A million calls of the invariants in forge: hours.
+invariants: setup-dev
+	$(BIN)/python tools/forge_test.py --long
+
 clean:
-	rm -rf $(VENV) $(BROWNIE) .brownie contracts/node_modules dist runs
+	rm -rf $(VENV) $(BROWNIE) $(PEERS) $(SLITHER) .brownie contracts/node_modules dist runs

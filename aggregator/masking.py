@@ -7,6 +7,7 @@ are added while it is in cache.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 import numpy as np
 
@@ -36,15 +37,20 @@ def masked(update: Lanes, terms: Sequence[Term]) -> bytes:
     lanes = update.shape[0]
     if update.dtype != np.uint32 or update.ndim != 1 or lanes % CHUNK_LANES:
         raise MalformedLanes(f"an update of shape {update.shape}, {update.dtype}, is no vector of whole uint32 chunks")
-    out = bytearray(4 * lanes)
-    stored = np.frombuffer(out, dtype=">u4")
-    streams = [(Keystream(seed), sign) for seed, sign in terms]
+    out = BytesIO(bytes(4 * lanes))  # the one buffer of the vector's size: written in place, handed out uncopied
+    streams = [(Keystream(seed), np.add if sign > 0 else np.subtract) for seed, sign in terms]
     buffer = bytearray(CHUNK_BYTES * BLOCK_CHUNKS)
     mask = np.frombuffer(buffer, dtype=">u4")
-    for start in range(0, lanes, BLOCK_CHUNKS * CHUNK_LANES):
-        total = update[start : start + BLOCK_CHUNKS * CHUNK_LANES].copy()
-        for stream, sign in streams:
-            stream.into(buffer, total.shape[0] // CHUNK_LANES)
-            (np.add if sign > 0 else np.subtract)(total, mask[: total.shape[0]], out=total)
-        stored[start : start + total.shape[0]] = total
-    return bytes(out)
+    total = np.empty(BLOCK_CHUNKS * CHUNK_LANES, dtype=np.uint32)
+    with out.getbuffer() as view:
+        stored = np.frombuffer(view, dtype=">u4")
+        for start in range(0, lanes, BLOCK_CHUNKS * CHUNK_LANES):
+            block = update[start : start + BLOCK_CHUNKS * CHUNK_LANES]
+            run = total[: block.shape[0]]
+            run[:] = block
+            for stream, combine in streams:
+                stream.into(buffer, run.shape[0] // CHUNK_LANES)
+                combine(run, mask[: run.shape[0]], out=run)
+            stored[start : start + run.shape[0]] = run
+        del stored
+    return out.getvalue()

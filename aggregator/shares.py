@@ -1,14 +1,18 @@
 """Shamir sharing of seeds over the Ed25519 scalar field, with Feldman's commitments (FOCS 1987): junk has a name.
 
 The constant coefficient is the seed itself; commitment k is coefficient k times the base point, and a share at x is
-right exactly where share * B equals the sum of x**k times commitment k. Shares are dealt and checked in libsodium's
-constant-time scalar arithmetic; only recovery, of what is about to be public, uses Python's integers.
+right exactly where share * B equals the sum of x**k times commitment k. Shares are dealt by products of 16-bit limbs in
+int64, no step of which depends on a secret's value, and reduced and checked in libsodium's constant-time scalar
+arithmetic; only recovery, of what is about to be public, uses Python's integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
 
+import numpy as np
 from nacl.bindings import (
     crypto_core_ed25519_add,
     crypto_core_ed25519_scalar_add,
@@ -18,6 +22,7 @@ from nacl.bindings import (
     crypto_scalarmult_ed25519_noclamp,
 )
 from nacl.exceptions import CryptoError
+from numpy.typing import NDArray
 
 from foedus.aggregator.keys import Random
 from foedus.aggregator.seeds import ORDER
@@ -28,6 +33,12 @@ Share = bytes
 
 Commitments = tuple[bytes, ...]
 """One compressed Edwards point a coefficient, constant first."""
+
+_LIMBS = 16
+"""16-bit limbs of a scalar."""
+
+_SLAB = 32
+"""Coefficients whose products are summed before they are reduced: 32 * ORDER**2 < 2**512, what libsodium reduces."""
 
 
 class NotEnoughShares(ValueError):
@@ -55,13 +66,38 @@ def share(seed: Seed, xs: Sequence[int], threshold: int, random: Random) -> tupl
         )
     tail = [bytes(crypto_core_ed25519_scalar_reduce(random(64))) for _ in range(threshold - 1)]
     coefficients = [bytes(seed), *tail]
-    shares = []
-    for x in xs:
-        at, value = _scalar(x), coefficients[-1]
-        for coefficient in reversed(coefficients[:-1]):
-            value = crypto_core_ed25519_scalar_add(crypto_core_ed25519_scalar_mul(value, at), coefficient)
-        shares.append(bytes(value))
+    shares = [bytes(32)] * len(xs)
+    for start in range(0, threshold, _SLAB):
+        sums = _products(coefficients[start : start + _SLAB], tuple(xs), start)
+        parts = [crypto_core_ed25519_scalar_reduce(value) for value in sums]
+        shares = [bytes(crypto_core_ed25519_scalar_add(one, other)) for one, other in zip(shares, parts, strict=True)]
     return shares, tuple(bytes(crypto_scalarmult_ed25519_base_noclamp(c)) for c in coefficients)
+
+
+@lru_cache(maxsize=16)
+def _powers(xs: tuple[int, ...], first: int, count: int) -> tuple[NDArray[np.int64], ...]:
+    """x**k modulo the order, one array a limb as long as any is not zero: each of shape (count, len(xs)), k from
+    `first` on."""
+    words = b"".join(_scalar(pow(x, k, ORDER)) for k in range(first, first + count) for x in xs)
+    limbs = np.frombuffer(words, dtype="<u2").astype(np.int64).reshape(count, len(xs), _LIMBS)
+    used = int(np.flatnonzero(limbs.any(axis=(0, 1))).max(initial=0)) + 1
+    return tuple(np.ascontiguousarray(limbs[:, :, at]) for at in range(used))
+
+
+def _products(coefficients: Sequence[bytes], xs: tuple[int, ...], first: int) -> list[bytes]:
+    """The sum of coefficient k times x**(first + k) at each x, not reduced: 64 bytes little-endian.
+
+    A limb's sum stays below 2**41: at most 32 coefficients, 16 products of 2**32 each.
+    """
+    limbs = np.frombuffer(b"".join(coefficients), dtype="<u2").astype(np.int64).reshape(-1, _LIMBS).T.copy()
+    sums = np.zeros((2 * _LIMBS, len(xs)), dtype=np.int64)
+    for shift, powers in enumerate(_powers(xs, first, len(coefficients))):
+        sums[shift : shift + _LIMBS] += limbs @ powers
+    for low, high in pairwise(sums):
+        high += low >> 16
+        low &= 0xFFFF
+    words = sums.T.astype("<u2").tobytes()
+    return [words[at : at + 64] for at in range(0, len(words), 64)]
 
 
 def verify_share(commitments: Commitments, x: int, value: Share) -> bool:

@@ -13,13 +13,15 @@ formula.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from itertools import pairwise
 from multiprocessing import get_context
+from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,9 @@ from foedus.protocol.merkle import merkle_root
 SUM_LEAF, SUM_NODE = b"\x10", b"\x11"
 BATCH_CHUNKS = 64
 """Chunks of a group's tree that are made at a time, which keeps its nodes in cache."""
+
+_ALIGN = 64
+"""Where a leaf's lanes start in the rows that are hashed: writing them there in the other byte order is fast."""
 
 Values = NDArray[np.uint32]
 """Node values of a run of chunks: native order, shape (chunks, 256)."""
@@ -127,23 +132,20 @@ def group_leaves(
     return GroupLeaves(updates, selves, pairs)
 
 
-def _digests(buffer: NDArray[np.uint8]) -> Hashes:
+def _digests(buffer: NDArray[np.uint8], skip: int = 0) -> Hashes:
+    """The sha256 of each row but its first `skip` bytes."""
     rows, size = buffer.shape
-    view = memoryview(buffer.data).cast("B")
-    joined = b"".join([sha256(view[at : at + size]).digest() for at in range(0, rows * size, size)])
+    words = Struct(f"{skip}x{size - skip}s").iter_unpack(buffer.data.cast("B"))
+    joined = b"".join([sha256(word).digest() for (word,) in words])
     return np.frombuffer(joined, dtype=np.uint8).reshape(rows, 32)
 
 
-def _big_endian(values: Values) -> NDArray[np.uint8]:
-    return values.astype(">u4").view(np.uint8).reshape(values.shape[0], CHUNK_BYTES)
-
-
-def leaf(values: Values) -> Node:
-    """Leaves of one slot over a run of chunks."""
-    buffer = np.empty((values.shape[0], 1 + CHUNK_BYTES), dtype=np.uint8)
-    buffer[:, 0] = SUM_LEAF[0]
-    buffer[:, 1:] = _big_endian(values)
-    return Node(values, _digests(buffer))
+def leaf(lanes: Values) -> Node:
+    """Leaves of one slot over a run of chunks, from lanes in either byte order."""
+    buffer = np.empty((lanes.shape[0], _ALIGN + CHUNK_BYTES), dtype=np.uint8)
+    buffer[:, _ALIGN - 1] = SUM_LEAF[0]
+    buffer[:, _ALIGN:].view(">u4")[...] = lanes
+    return Node(lanes.astype(np.uint32), _digests(buffer, _ALIGN - 1))
 
 
 def join(left: Node | None, right: Node | None, zero_left: bytes, zero_right: bytes) -> Node | None:
@@ -157,7 +159,7 @@ def join(left: Node | None, right: Node | None, zero_left: bytes, zero_right: by
     else:
         return None
     if digests is None:
-        digests = _digests(_big_endian(values))
+        digests = _digests(values.astype(">u4").view(np.uint8))
     buffer = np.empty((values.shape[0], 1 + 3 * 32), dtype=np.uint8)
     buffer[:, 0] = SUM_NODE[0]
     buffer[:, 1:33] = digests
@@ -166,18 +168,16 @@ def join(left: Node | None, right: Node | None, zero_left: bytes, zero_right: by
     return Node(values, _digests(buffer), digests)
 
 
-def subtree(leaves: Mapping[int, Node], levels: int) -> Node | None:
-    """The node above 2**levels leaf slots, of which those not in `leaves` are zero; None where all are."""
-    nodes: dict[int, Node] = dict(leaves)
-    for level in range(levels):
-        above: dict[int, Node] = {}
-        for index in sorted({index >> 1 for index in nodes}):
-            zero = zero_hash(level)
-            made = join(nodes.get(2 * index), nodes.get(2 * index + 1), zero, zero)
-            assert made is not None
-            above[index] = made
-        nodes = above
-    return nodes.get(0)
+def subtree(leaf_at: Callable[[int], Node], slots: Sequence[int], levels: int) -> Node | None:
+    """The node above 2**levels leaf slots, of which those not in `slots` (ascending) are zero; None where all
+    are. Depth first, so that few nodes are held at a time."""
+    if not slots:
+        return None
+    if levels == 0:
+        return leaf_at(slots[0])
+    cut = bisect_left(slots, (slots[0] >> levels << levels) + (1 << levels - 1))
+    zero = zero_hash(levels - 1)
+    return join(subtree(leaf_at, slots[:cut], levels - 1), subtree(leaf_at, slots[cut:], levels - 1), zero, zero)
 
 
 def _group_runs(width: int, leaves: GroupLeaves, first: int, chunks: int) -> Iterator[Node]:
@@ -190,23 +190,25 @@ def _group_runs(width: int, leaves: GroupLeaves, first: int, chunks: int) -> Ite
 
     def mask(stream: Keystream, sign: int, run: int) -> Node:
         stream.into(buffer, run)
-        made = masks[:run].astype(np.uint32)
-        return leaf(made if sign > 0 else np.negative(made, out=made))
+        return leaf(masks[:run] if sign > 0 else np.negative(masks[:run]))
 
     for start in range(0, chunks, BATCH_CHUNKS):
         run = min(BATCH_CHUNKS, chunks - start)
-        updates = {
-            row: leaf(
-                np.frombuffer(blob, dtype=">u4", count=run * CHUNK_LANES, offset=start * CHUNK_BYTES)
-                .astype(np.uint32)
-                .reshape(run, CHUNK_LANES)
-            )
-            for row, blob in leaves.updates.items()
-        }
-        left = subtree(updates, depth)
-        right = subtree({row: mask(stream, -1, run) for row, stream in selves.items()}, depth)
+
+        def update(row: int, start: int = start, run: int = run) -> Node:
+            lanes = np.frombuffer(leaves.updates[row], ">u4", run * CHUNK_LANES, start * CHUNK_BYTES)
+            return leaf(lanes.reshape(run, CHUNK_LANES))
+
+        def own_mask(row: int, run: int = run) -> Node:
+            return mask(selves[row], -1, run)
+
+        def pair_mask(index: int, run: int = run) -> Node:
+            return mask(*pairs[index], run)
+
+        left = subtree(update, sorted(leaves.updates), depth)
+        right = subtree(own_mask, sorted(selves), depth)
         own = join(left, right, zero_hash(depth), zero_hash(depth))
-        masked = subtree({index: mask(stream, sign, run) for index, (stream, sign) in pairs.items()}, 2 * depth)
+        masked = subtree(pair_mask, sorted(pairs), 2 * depth)
         made = join(own, masked, zero_hash(depth + 1), zero_hash(2 * depth))
         assert made is not None
         yield made

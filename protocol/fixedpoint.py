@@ -22,6 +22,9 @@ STATE_ROOM_BITS = 28
 SUM_BOUND = 2**27
 """Terms keep participants * max_weight * max_value at or below this, so that an honest sum never wraps."""
 
+BLOCK_LANES = 1 << 14
+"""Lanes that are quantised at a time: 128 KiB a temporary, which stays in cache."""
+
 
 class NotRepresentable(ValueError):
     """A value that is not finite or does not fit its lanes."""
@@ -76,29 +79,42 @@ class Grid:
 
         Raises NotRepresentable where a value is NaN or infinite.
         """
-        if not np.isfinite(delta).all():
+        bound = self.max_value / float(2**self.update_bits)
+        return np.clip(delta * self._shrink(delta), -bound, bound)
+
+    def _shrink(self, delta: NDArray[np.float64]) -> float:
+        """What `delta` is multiplied by to have the norm it may have."""
+        norm = float(np.sqrt(np.dot(delta, delta)))
+        if not np.isfinite(norm) and not np.isfinite(delta).all():  # finite values may have an infinite norm
             at = int(np.argmin(np.isfinite(delta)))
             raise NotRepresentable(f"lane {at} is {float(delta[at])}: training diverged, lower its learning rate")
-        norm = float(np.sqrt(np.dot(delta, delta)))
-        if self.clip_norm and norm > self.clip_norm:
-            delta = delta * (self.clip_norm / norm)
-        bound = self.max_value / float(2**self.update_bits)
-        return np.clip(delta, -bound, bound)
+        return self.clip_norm / norm if self.clip_norm and norm > self.clip_norm else 1.0
 
     def quantise(self, delta: NDArray[np.float64], weight: int, noise: NDArray[np.uint32]) -> Lanes:
         """The update's lanes modulo 2**32: weight * stochastic_round(clip(delta) * 2**update_bits).
 
-        delta: float64, shape (n,); noise: uniform uint32, shape (n,), one fresh draw a lane. Raises NotRepresentable
-        for a weight outside 1..max_weight or values that are not finite.
+        delta: float64, shape (n,); noise: uniform uint32, shape (n,), one fresh draw a lane. Made in blocks that stay
+        in cache. Raises NotRepresentable for a weight outside 1..max_weight or values that are not finite.
         """
         if not 1 <= weight <= self.max_weight:
             raise NotRepresentable(f"weight {weight} is outside 1..{self.max_weight}")
-        scaled = self.clip(delta) * float(2**self.update_bits)
-        floor = np.floor(scaled)
-        up = noise.astype(np.float64) < (scaled - floor) * 4294967296.0
-        lanes = np.clip(floor + up, -self.max_value, self.max_value).astype(np.int64) * weight
-        wrapped: Lanes = lanes.astype(np.uint32)
-        return wrapped
+        shrink, unit = self._shrink(delta), float(2**self.update_bits)
+        bound = self.max_value / unit
+        lanes: Lanes = np.empty(delta.shape, dtype=np.uint32)
+        scaled, floor = np.empty(BLOCK_LANES), np.empty(BLOCK_LANES)
+        for start in range(0, delta.shape[0], BLOCK_LANES):
+            part = delta[start : start + BLOCK_LANES]
+            above, whole = scaled[: part.shape[0]], floor[: part.shape[0]]
+            np.multiply(part, shrink, out=above)
+            np.clip(above, -bound, bound, out=above)
+            np.multiply(above, unit, out=above)
+            np.floor(above, out=whole)
+            np.subtract(above, whole, out=above)
+            np.multiply(above, 4294967296.0, out=above)
+            np.add(whole, noise[start : start + BLOCK_LANES] < above, out=whole)
+            np.multiply(whole, float(weight), out=whole)  # exact, and within 2**27
+            lanes[start : start + BLOCK_LANES] = whole.astype(np.int32).view(np.uint32)
+        return lanes
 
     def in_range(self, lanes: NDArray[np.int32], weight: int) -> bool:
         """Whether a sum of updates of total weight `weight` could be honest: no lane beyond weight * max_value."""
