@@ -8,6 +8,8 @@ def evaluate(model, dataset) -> dict[str, float]: ...             # optional: lo
 def shared_test(partition: Partition) -> Dataset: ...             # optional: one test set for everybody
 ```
 
+An app for analyses has `def records(partition: Partition) -> dict[str, Sequence]` instead, or as well.
+
 The sha256 of the file's bytes names it in the terms; what is hashed is what runs. A node runs an app only after
 `require_approved`.
 """
@@ -87,6 +89,11 @@ class App:
             )
         return made
 
+    def records(self, partition: Partition) -> Any:
+        """Whatever the user's `records` gives: columns by name are due."""
+        with self.blame("records(partition)"):
+            return self._required("records")(partition)
+
     def optional(self, name: str) -> Callable[..., Any] | None:
         """The user's `name` function, or None where the app has none."""
         function = getattr(self.module, name, None)
@@ -97,7 +104,10 @@ class App:
     def _required(self, name: str) -> Callable[..., Any]:
         function = self.optional(name)
         if function is None:
-            raise AppError(f"{self.path}: no function {name}: an app defines model() and data(partition)")
+            raise AppError(
+                f"{self.path}: no function {name}: an app defines model() and data(partition), or, for "
+                "an analysis, records(partition)"
+            )
         return function
 
     @contextmanager
@@ -169,8 +179,9 @@ def load_app(path: Path, *, expected: str | None = None) -> App:
     except AppError:
         del sys.modules[name]
         raise
-    for needed in ("model", "data"):
-        app._required(needed)
+    if app.optional("records") is None:
+        for needed in ("model", "data"):
+            app._required(needed)
     for extra in ("loss", "evaluate", "shared_test"):
         app.optional(extra)
     return app

@@ -11,6 +11,7 @@ from foedus.learning.app import App, load_app
 from foedus.learning.errors import TaskFileError
 from foedus.learning.noise import noise_of
 from foedus.learning.taskfile import TaskFile
+from foedus.learning.trainer import Arrays
 from foedus.protocol.chunks import lanes_from_bytes, lanes_to_bytes, vector_root
 from foedus.protocol.fixedpoint import NotRepresentable, signed, to_fixed
 from foedus.protocol.ids import Hash32
@@ -46,8 +47,12 @@ def build(task_file: TaskFile) -> Built:
     from foedus.learning.torch_trainer import initial_arrays
 
     app = load_app(task_file.app)
+    return fix_terms(task_file, app, initial_arrays(app, task_file.draft.seed))
+
+
+def fix_terms(task_file: TaskFile, app: App, arrays: Arrays) -> Built:
+    """The terms of a task whose first model is these arrays. Raises TaskFileError where they do not fit the terms."""
     draft = task_file.draft
-    arrays = initial_arrays(app, draft.seed)
     try:
         manifest = Manifest.of(arrays, task_file.metrics)
         model = lanes_to_bytes(to_fixed(manifest.pack(arrays), draft.scale_bits))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from foedus.learning.analysis_trainer import AnalysisTrainer
 from foedus.learning.app import App, Partition
 from foedus.learning.dataroot import data_root
 from foedus.learning.settings import data_settings
@@ -67,14 +68,18 @@ def open_client(
     data_path: Path | None = None,
     device: str = "cpu",
 ) -> Client:
-    """The client of partition `index`. Model and data are built when they are first needed, and kept.
+    """The client of partition `index`, for a model or an analysis, as the terms say. Model and data are built when
+    they are first needed, and kept.
 
-    data_path: where this participant's data lie, whatever the task file says.
+    data_path: where this participant's data lie, whatever the task file says. Raises InvalidTerms.
     """
+    partition = partition_of(terms, index, count, data_path)
+    analyst = AnalysisTrainer.of(app, partition, terms, manifest)
+    if analyst is not None:
+        return Client(analyst, terms, manifest, index)
     from foedus.learning.torch_trainer import TorchTrainer
 
-    trainer = TorchTrainer(app, partition_of(terms, index, count, data_path), device=device)
-    return Client(trainer, terms, manifest, index)
+    return Client(TorchTrainer(app, partition, device=device), terms, manifest, index)
 
 
 def shared_test(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from foedus.learning.analysis_terms import analysis_of
+from foedus.learning.analysis_words import consent
 from foedus.protocol.groups import COMMITTEE_MAX, threshold
+from foedus.protocol.privacy import DifferentialPrivacy
 from foedus.protocol.terms import SAFE_G_MIN, Terms
+
+SAFE_ANSWER_SECONDS = 300
+"""Time for a daemon to be started again, and for a transaction to be mined at twice the fee."""
 
 
 def warnings(terms: Terms) -> list[str]:
-    """Plain sentences, the gravest first; never empty, since every task shows something to somebody."""
-    return [*_groups(terms), *_influence(terms), _model(terms), _committee(terms)]
+    """Plain sentences, the gravest first; never empty, since every task shows something to somebody. For an analysis
+    they begin with its queries. Raises InvalidTerms where those cannot be read."""
+    asked = analysis_of(terms)
+    if asked is not None:
+        private = [_privacy(terms, terms.dp)] if terms.dp is not None else []
+        return [*consent(terms, asked), *_groups(terms), *private, _committee(terms)]
+    return [*_groups(terms), *_influence(terms), *_answers(terms), _model(terms), _committee(terms)]
 
 
 def _groups(terms: Terms) -> list[str]:
@@ -57,19 +68,33 @@ def _influence(terms: Terms) -> list[str]:
 
 def _model(terms: Terms) -> str:
     if terms.dp is not None:
-        dp, honest = terms.dp, terms.dp.contributors(terms.g_min)
-        whose = (
-            "your own noise alone" if terms.mode == "plain" else f"the noise of {honest} honest survivors of a group"
-        )
-        return (
-            f"Differential privacy: whatever is opened of your updates in the whole task stays within epsilon = "
-            f"{dp.epsilon:g} at delta = {dp.delta:g}, as long as {whose} is in every opened sum; your node sits out "
-            "rather than spend more. No metrics are told."
-        )
+        return f"{_privacy(terms, terms.dp)} No metrics are told."
     return (
         "The model and the metrics are public after every round, and no differential-privacy noise is added to them: "
         "what the model memorises can be read from it."
     )
+
+
+def _privacy(terms: Terms, dp: DifferentialPrivacy) -> str:
+    honest = dp.contributors(terms.g_min)
+    whose = "your own noise alone" if terms.mode == "plain" else f"the noise of {honest} honest survivors of a group"
+    return (
+        f"Differential privacy: whatever is opened of your updates in the whole task stays within epsilon = "
+        f"{dp.epsilon:g} at delta = {dp.delta:g}, as long as {whose} is in every opened sum; your node sits out "
+        "rather than spend more."
+    )
+
+
+def _answers(terms: Terms) -> list[str]:
+    params = terms.params
+    if params.stake + params.bond == 0 or params.answer_seconds >= SAFE_ANSWER_SECONDS:
+        return []
+    told = (
+        f"Whoever aggregates has {params.answer_seconds} seconds to answer what others ask about its proposal, or "
+        "loses its stake: a node that restarts, or a crowded chain, can take longer "
+        f"({SAFE_ANSWER_SECONDS} seconds are the safe minimum)."
+    )
+    return [told]
 
 
 def _committee(terms: Terms) -> str:

@@ -83,7 +83,11 @@ def load_task_file(path: Path) -> TaskFile:
     Raises TaskFileError; its message names the file, the table and key, the value, and what to write instead.
     """
     path = Path(path)
-    content = read_toml(path)
+    return check_task(path, read_toml(path))
+
+
+def check_task(path: Path, content: dict[str, Any]) -> TaskFile:
+    """Check a task file's content, as TOML has it; `path` is named in errors. Raises TaskFileError."""
     refuse_unknown(path, content, TABLES)
     tables = {name: Table(path, name, content.get(name, {})) for name in TABLES}
     task, data = tables["task"], tables["data"]

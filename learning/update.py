@@ -68,8 +68,9 @@ def rounding_noise(terms: Terms, partition: int, round_: RoundNumber, lanes: int
     the how-manieth draw after the first."""
     numbers = [number.to_bytes(8, "big") for number in (terms.seed, partition, round_, draw)[: 4 if draw else 3]]
     key = tagged("foedus/rounding/v1", *numbers)
-    stream = Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update(bytes(4 * lanes))
-    return np.frombuffer(stream, dtype="<u4").astype(np.uint32)
+    stream = bytearray(4 * lanes)
+    Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update_into(stream, stream)
+    return np.frombuffer(stream, dtype="<u4").astype(np.uint32, copy=False)
 
 
 def local_round(

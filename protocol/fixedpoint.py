@@ -98,22 +98,21 @@ class Grid:
         """
         if not 1 <= weight <= self.max_weight:
             raise NotRepresentable(f"weight {weight} is outside 1..{self.max_weight}")
-        shrink, unit = self._shrink(delta), float(2**self.update_bits)
-        bound = self.max_value / unit
+        factor, bound = self._shrink(delta) * float(2**self.update_bits), float(self.max_value)
         lanes: Lanes = np.empty(delta.shape, dtype=np.uint32)
-        scaled, floor = np.empty(BLOCK_LANES), np.empty(BLOCK_LANES)
+        numbers, scaled, floor = signed(lanes), np.empty(BLOCK_LANES), np.empty(BLOCK_LANES)
         for start in range(0, delta.shape[0], BLOCK_LANES):
             part = delta[start : start + BLOCK_LANES]
             above, whole = scaled[: part.shape[0]], floor[: part.shape[0]]
-            np.multiply(part, shrink, out=above)
+            np.multiply(part, factor, out=above)
             np.clip(above, -bound, bound, out=above)
-            np.multiply(above, unit, out=above)
             np.floor(above, out=whole)
             np.subtract(above, whole, out=above)
             np.multiply(above, 4294967296.0, out=above)
             np.add(whole, noise[start : start + BLOCK_LANES] < above, out=whole)
-            np.multiply(whole, float(weight), out=whole)  # exact, and within 2**27
-            lanes[start : start + BLOCK_LANES] = whole.astype(np.int32).view(np.uint32)
+            if weight != 1:
+                np.multiply(whole, float(weight), out=whole)  # exact, and within 2**27
+            numbers[start : start + BLOCK_LANES] = whole
         return lanes
 
     def in_range(self, lanes: NDArray[np.int32], weight: int) -> bool:

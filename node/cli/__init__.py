@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from foedus import __version__
-from foedus.node.cli import auditing, doctor, looking, running, simulating
+from foedus.node.cli import analyzing, auditing, doctor, joining, looking, relaying, running, simulating, steering
 from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.contracts import contracts
 from foedus.node.cli.devnet import devnet
 from foedus.node.cli.keys import init, keys
+from foedus.node.cli.provenance import provenance
 from foedus.node.cli.rounds import models, rewards, rounds
 from foedus.node.cli.stake import stake
 from foedus.node.cli.tasks import tasks
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(keys, name="key")
 app.add_typer(tasks, name="task")
+app.add_typer(analyzing.analyses, name="analyze")
 app.add_typer(stake, name="stake")
 app.add_typer(running.nodes, name="node")
 app.add_typer(rounds, name="round")
@@ -37,9 +39,16 @@ app.add_typer(rewards, name="reward")
 app.add_typer(models, name="model")
 app.add_typer(contracts, name="contracts")
 app.add_typer(devnet, name="devnet")
+app.add_typer(provenance, name="provenance")
+tasks.command()(joining.join)
+tasks.command()(joining.leave)
+tasks.command("admit")(steering.admit_)
+tasks.command("pause")(steering.pause_)
+tasks.command("resume")(steering.resume_)
 app.command()(init)
 app.command()(running.status)
 app.command()(auditing.audit)
+app.command()(relaying.relay)
 app.command()(simulating.simulate)
 app.command()(doctor.doctor)
 app.command()(looking.dashboard)

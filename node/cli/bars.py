@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from foedus.learning.analysis_queries import OTHER
 from foedus.learning.analysis_results import Answer, Number
 
 BAR_WIDTH = 40
@@ -21,7 +22,7 @@ def _lines(answer: Answer) -> Iterator[str]:
         yield f"{answer.query.name}: {_figure(answer.value)}{noise}"
         return
     yield f"{answer.query.name}:{noise}"
-    cells = answer.cells if answer.other is None else (*answer.cells, ("(other)", answer.other))
+    cells = answer.cells if answer.other is None else (*answer.cells, (OTHER, answer.other))
     most, width = max((count for _, count in cells), default=0), max(len(label) for label, _ in cells)
     for label, count in cells:
         yield f"  {label:<{width}}  {_bar(count, most):<{BAR_WIDTH}}  {_figure(count)}"

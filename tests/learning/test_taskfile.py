@@ -15,6 +15,7 @@ from foedus.learning.errors import TaskFileError
 from foedus.learning.schema import amount
 from foedus.learning.taskfile import load_task_file
 from foedus.protocol.fixedpoint import SUM_BOUND
+from foedus.protocol.ids import Wei
 from foedus.protocol.terms import Terms
 
 Write = Callable[..., Path]
@@ -159,3 +160,12 @@ def test_warnings_say_what_leaks_and_what_is_borne(write_task: Write) -> None:
     assert "up to 9" in " ".join(warnings(weighted))
     epochs = replace(terms, params=replace(terms.params, epoch_rounds=2))
     assert "redrawn once" in " ".join(warnings(epochs))
+
+
+def test_too_little_time_to_answer_is_told_where_something_is_at_stake(write_task: Write) -> None:
+    terms = load_task_file(write_task()).draft
+    hasty = replace(terms, params=replace(terms.params, answer_seconds=30))
+    staked = replace(hasty, params=replace(hasty.params, stake=Wei(1)))
+    assert "30 seconds to answer" in " ".join(warnings(staked))
+    for calm in (hasty, replace(staked, params=replace(staked.params, answer_seconds=300))):
+        assert "seconds to answer" not in " ".join(warnings(calm))
