@@ -202,7 +202,7 @@ def test_an_empty_batch_commits_nothing(opened: Stage) -> None:
     assert opened.slot["committed"] == 0
 
 
-def test_a_relayer_that_withholds_a_commit_censors_nobody(opened: Stage) -> None:
+def test_a_participant_censored_by_its_relayer_commits_by_itself(opened: Stage) -> None:
     """Whose commit is missing from the batch sends it itself; where it does not, the round does not wait."""
     signed = Batch.of(opened, 0, 1, 2, 3, 4)
     partial = Batch(signed.words[:3], signed.deadline, signed.signatures[: 3 * 65])

@@ -73,7 +73,7 @@ def test_who_follows_up_in_time_reaches_the_bottom_after_the_window(honest: Defe
     assert busy(honest) <= window + (SPANS + 2) * ANSWER
 
 
-def test_griefing_ends(honest: Defendant) -> None:
+def test_a_griefing_challenger_puts_finality_off_for_a_time_and_no_longer(honest: Defendant) -> None:
     """However many ask, and whoever answers: from some time on finality waits for none of it."""
     last = NOW + ATTEST_SECONDS + SPANS * ANSWER
     honest.says("clock", last)
