@@ -8,7 +8,7 @@ made it final, so is everyone who attested it (`sentences`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -17,17 +17,14 @@ from foedus.aggregator.fraud import find
 from foedus.aggregator.inputs import Inputs
 from foedus.aggregator.testimony import Testimony
 from foedus.aggregator.verdicts import Finding, Unprovable
-from foedus.contracts import court, proofs
-from foedus.contracts.calls import Call
+from foedus.contracts import court
 from foedus.contracts.errors import Reverted
-from foedus.contracts.refusals import AlreadyConvicted
-from foedus.incentives.refutation import Contested, Refutation, history_of
-from foedus.incentives.settlement import after_round, rewards_before
+from foedus.incentives.refutation import Refutation
 from foedus.node.gather import Post, case_of, fitting_seeds, gather, published, standing
+from foedus.node.prosecution import Prosecutor, Send, wrong_payout
 from foedus.node.questions import Questions
 from foedus.node.sentences import Sentences
 from foedus.node.verdicts import Verdict
-from foedus.protocol.duties import STAGGER_SECONDS, turn
 from foedus.protocol.events import AggregateProposed, Logged
 from foedus.protocol.ids import Address, Hash32, Wei
 from foedus.protocol.proofs import Demand, Tree
@@ -45,9 +42,6 @@ ANSWER_BYTES = 4096
 AT_ONCE = 2
 """Proposals that are made again at one time: each takes a core, and the memory of a round's updates. Those that are
 final have one more place, so that a long past does not keep what is pending waiting."""
-
-Send = Callable[[str, Call], Awaitable[object]]
-"""Sign, write down under a label, send and await a transaction."""
 
 
 class Watchtower:
@@ -69,6 +63,7 @@ class Watchtower:
         self._watches: dict[Hash32, asyncio.Task[None]] = {}
         self._closed: set[Hash32] = set()
         self._sentences = Sentences(post, entries, send)
+        self._prosecutor = Prosecutor(post, me, latest, entries, send)
         self._room, self._room_for_final = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(1)
         self.verdicts: dict[Hash32, Verdict] = {}
 
@@ -134,8 +129,9 @@ class Watchtower:
             log.info(said, task=self._post.task, round=round_.number, proposal=name.hex(), **why)
             return
         self.verdicts[name] = Verdict.WRONG
-        made = finding if isinstance(finding, Refutation) else Refutation(finding.judge, proofs.encode(finding))
-        await self._refute(name, round_, proposal, made)
+        log.warning("proposal refuted", task=self._post.task, round=round_.number, judge=finding.judge)
+        await self._prosecutor.refute(round_, proposal, finding)
+        self._closed.add(name)
 
     async def _find(
         self, task: Task, round_: Round, proposal: Proposal, inputs: Inputs, heard: Testimony
@@ -144,33 +140,7 @@ class Watchtower:
         found = await asyncio.to_thread(find, inputs, proposal.aggregate, heard)
         if found is not None and not isinstance(found, Unprovable):
             return found
-        return await asyncio.to_thread(self._wrong_payout, task, round_, proposal) or found
-
-    def _wrong_payout(self, task: Task, round_: Round, proposal: Proposal) -> Refutation | None:
-        terms, treasury, claim = self._post.terms, self._post.treasury, proposal.aggregate
-        before = rewards_before(task, round_, terms, treasury)
-        due = after_round(before, round_, terms, proposal.aggregator, claim, treasury)
-        if due.claimed_by(claim):
-            return None
-        chain_id, history = self._post.ledger.deployment.chain_id, history_of(self._entries())
-        contested = Contested.of(chain_id, task, round_, terms, treasury, history)
-        return contested.root_proof() if due.total == claim.payout_total else contested.total_proof()
-
-    async def _refute(self, name: Hash32, round_: Round, proposal: Proposal, refutation: Refutation) -> None:
-        """Prove it, after those whose turn is earlier had theirs."""
-        log.warning("proposal refuted", task=self._post.task, round=round_.number, judge=refutation.judge)
-        task = self._latest()
-        await asyncio.sleep(STAGGER_SECONDS * (turn(task, self._me, round_.opening) if task is not None else 0))
-        task = self._latest()
-        if task is None:
-            return
-        case = case_of(task, self._post.law, round_, proposal)
-        call = court.refute(self._post.ledger.deployment, case, refutation.judge, refutation.proof)
-        try:
-            await self._send(f"refute/{name.hex()}", call)
-        except AlreadyConvicted:
-            log.info("another proved it", task=self._post.task, round=round_.number)
-        self._closed.add(name)
+        return await asyncio.to_thread(wrong_payout, self._post, self._entries(), task, round_, proposal) or found
 
     async def _ask(self, round_: Round, proposal: Proposal, demand: Demand, asked: Questions) -> None:
         """Ask the aggregator, wait for an answer to what was asked, or convict it for giving none."""
