@@ -54,9 +54,13 @@ lint: setup
 contracts: setup-dev
 	$(BIN)/python -m foedus.contracts.compile
 
+# Whose tests start processes, listen and keep time: one after another. All others share the cores.
+SERIAL := tests/browser tests/network tests/node tests/packaging
+
 test: setup-dev lint
 	$(BIN)/python -m foedus.contracts.compile --check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests $(SERIAL:%=--ignore %)
+	$(BIN)/python -m pytest $(SERIAL)
 
 brownie: $(BROWNIE)/brownie-installed
 	. $(BROWNIE)/bin/activate && export HOME="$(CURDIR)/$(BROWNIE)/home" && brownie compile && \
