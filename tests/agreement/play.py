@@ -124,7 +124,8 @@ class Play:
             self.tally.refusals[type(refusal).__name__] += 1
         else:
             self._follow(self._entries(receipt))
-            self.shadow.convicted |= {convicts} if convicts is not None else set()
+            if convicts is not None and self._keeps(convicts):
+                self.shadow.convicted |= {convicts}
         self.seen = self._look()
         if refusal is not None:
             assert (self.seen.answers, self.seen.balance) == (before.answers, before.balance), "a refusal changed state"
@@ -216,8 +217,13 @@ class Play:
         marks = (tuple(self.accounts), beside, self.params.max_participants, self._names())
         return look(self.world, Asked(self.address, *marks))
 
+    def _keeps(self, convicted: Hash32) -> bool:
+        """Whether the contract remembers a refuted proposal: a quorum's, or a final one. Others fall by name too."""
+        final = {done.proposal.digest for done in self.state.finished if done.proposal is not None}
+        return not self.state.is_optimistic or convicted in final
+
     def _names(self) -> tuple[Hash32, ...]:
-        """The proposals that can be refuted, and those that were."""
+        """The proposals that can be refuted, and those that were and are remembered."""
         standing = [made.proposal.digest for made in self.accused if made.proposal is not None]
         return tuple(dict.fromkeys([*standing, *sorted(self.shadow.convicted)]))
 

@@ -19,8 +19,7 @@ from foedus.contracts.refusals import (
 )
 from foedus.protocol.bitmap import to_bitmap
 from foedus.protocol.duties import Advertise, Propose, Reveal, SignSurvivors
-from foedus.protocol.events import EndReason, Fault, Phase
-from foedus.protocol.ids import Address
+from foedus.protocol.events import EndReason, Phase
 from foedus.protocol.terms import Finality
 from tests.agreement.laws import check_duties
 from tests.agreement.play import POOL, Play, playing
@@ -50,7 +49,6 @@ from tests.agreement.words import (
     batch_call,
     freeze_call,
     frozen_words,
-    refute_call,
     remainder_call,
     settle_call,
 )
@@ -248,12 +246,10 @@ def test_whoever_proposes_again_can_be_refuted_again(play: Play) -> None:
     assert play.state.end is EndReason.STALLED
 
 
-def test_a_refuted_proposal_is_not_refuted_again_nor_settled(play: Play) -> None:
+def test_a_refuted_proposal_is_not_settled(play: Play) -> None:
     first = play_round(play, 0, 1, 2, 3)
     settling = settle_call(play, first.number)
-    again = refute_call(play, first, Fault.WRONG_AGGREGATE, Address(play.sponsor.address))
     refute(play, first)
-    assert "AlreadyConvicted" in type(play.act(again, play.sponsor)).__name__
     play.wait(OPTIMISTIC.attest_seconds)
     assert isinstance(play.act(settling, play.sponsor), NotStanding)
 

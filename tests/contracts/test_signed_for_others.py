@@ -157,7 +157,7 @@ def test_a_batch_goes_in_whole_or_not_at_all(opened: Stage) -> None:
     forged[70] ^= 1
     opened.commit(3)
     for batch, refusal in (
-        (replace(good, signatures=bytes(forged)), NotEligible),
+        (replace(good, signatures=bytes(forged)), (NotEligible, WrongSigner)),  # another's, or nobody's
         (replace(good, signatures=good.signatures[:130] + bytes(65)), WrongSigner),
         (replace(good, signatures=good.signatures[:130]), SignaturesMismatch),
         (replace(good, signatures=good.signatures + bytes(65)), SignaturesMismatch),
