@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,19 @@ CREATE TABLE unmask_guard (task TEXT, round INTEGER, base BLOB, attempt INTEGER 
 CREATE TABLE sent (task TEXT, label TEXT, raw BLOB NOT NULL, hash BLOB NOT NULL, nonce INTEGER NOT NULL,
     PRIMARY KEY (task, label));
 """
+
+
+def _to_wal(database: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log. SQLite does not wait for another process that is switching too, so this does."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +91,21 @@ class Journal:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         path.chmod(0o600)
         self._guarding = threading.Lock()
-        self._db.execute("PRAGMA journal_mode=WAL")
+        _to_wal(self._db)
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA busy_timeout=10000")
         self._db.execute("PRAGMA secure_delete=ON")
         self._migrate(path)
 
     def _migrate(self, path: Path) -> None:
+        self._db.execute("BEGIN IMMEDIATE")  # of a daemon and a command that both begin a journal, the second waits
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-        elif version != SCHEMA_VERSION:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        self._db.execute("COMMIT")
+        if version not in (0, SCHEMA_VERSION):
             raise NodeError(f"{path} has schema {version}, this release reads {SCHEMA_VERSION}: use a matching release")
 
     def close(self) -> None:

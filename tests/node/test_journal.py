@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -146,6 +147,25 @@ def test_enrolments_and_transactions_round_trip(path):
     assert again.sent(TASK, "commit/1/1") == Sent(b"raw", b"h" * 32, 7)
     again.drop_enrolment(TASK)
     assert again.enrolments() == []
+
+
+BEGUN = """
+import sys, time
+from pathlib import Path
+from foedus.node.journal import Journal
+while time.time() < float(sys.argv[2]):
+    pass
+Journal(Path(sys.argv[1]), bytes(32)).keep_keys("task", int(sys.argv[3]), b"keys")
+"""
+
+
+def test_a_daemon_and_a_command_may_begin_a_journal_at_once(path):
+    start = str(time.time() + 4)
+    words = [[sys.executable, "-c", BEGUN, str(path), start, str(at)] for at in range(4)]
+    begun = [subprocess.Popen(one, stderr=subprocess.PIPE, text=True) for one in words]
+    assert [(one.communicate()[1], one.returncode) for one in begun] == [("", 0)] * 4
+    journal = Journal(path, bytes(32))
+    assert [journal.keys("task", at) for at in range(4)] == [b"keys"] * 4
 
 
 def test_a_journal_of_another_release_is_refused(path):
