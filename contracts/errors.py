@@ -27,6 +27,55 @@ class RpcFault(LedgerError):
         self.method, self.code, self.message, self.data = method, code, message, data
 
 
+class FeeTooLow(RpcFault):
+    """The chain's node takes no transaction that offers so little for gas."""
+
+    def __init__(self, fault: RpcFault, transaction: Hash32) -> None:
+        super().__init__(fault.method, fault.code, fault.message, fault.data)
+        self.transaction = transaction
+
+
+class FeeCapReached(LedgerError):
+    """A transaction is stuck, and the next fee that could take its place is past what may be offered (wei a gas)."""
+
+    def __init__(self, transaction: Hash32, offered: Wei, need: Wei, cap: Wei) -> None:
+        super().__init__(
+            f"0x{transaction.hex()} is stuck at {offered} wei a unit of gas, and a replacement would have to offer "
+            f"{need} > {cap}: it is left to wait for gas to become cheaper"
+        )
+        self.transaction, self.offered, self.need, self.cap = transaction, offered, need, cap
+
+
+class EndpointsDiffer(LedgerError):
+    """Two RPC endpoints do not say the same of the chain: nothing is signed while they do not."""
+
+    def __init__(self, what: str, first: tuple[str, object], second: tuple[str, object]) -> None:
+        super().__init__(
+            f"{what} is {first[1]} at {first[0]}, but {second[1]} at {second[0]}: nothing is signed until they agree; "
+            "where they keep differing, find out which is wrong and take it out of the settings"
+        )
+        self.what, self.first, self.second = what, first, second
+
+
+class HeadImplausible(LedgerError):
+    """The head of the chain is where no head can be now: nothing is made of it."""
+
+    def __init__(self, what: str, have: object, need: object, remedy: str) -> None:
+        super().__init__(f"{what} is {have}, expected {need}: {remedy}")
+        self.what, self.have, self.need = what, have, need
+
+
+class LogsMissing(LedgerError):
+    """An RPC endpoint left out logs that its own blocks hold."""
+
+    def __init__(self, place: str, address: Address, block: int, have: int, need: int) -> None:
+        super().__init__(
+            f"{place} gave {have} logs of {address} in block {block}, but the block holds {need}: nothing is "
+            "made of them; where it keeps doing so, use another endpoint"
+        )
+        self.place, self.address, self.block, self.have, self.need = place, address, block, have, need
+
+
 class WrongChain(LedgerError):
     """The chain at the RPC address is not the one of the address book."""
 

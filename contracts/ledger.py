@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from eth_account.signers.local import LocalAccount
-from eth_utils.crypto import keccak
 
 from foedus.contracts.bindings import checksum, decode, decode_court, decode_node, decode_result, encode, topic
 from foedus.contracts.calls import Call
-from foedus.contracts.deployment import SPOKEN_TO, Deployment
-from foedus.contracts.errors import MalformedLog, NonceTaken, NoSigner, RpcFault, WrongChain
+from foedus.contracts.deployment import Deployment
+from foedus.contracts.endpoints import Endpoints, endpoint_of
+from foedus.contracts.errors import MalformedLog, NonceTaken, NoSigner, RpcFault
+from foedus.contracts.fees import Fee, FeeRules
 from foedus.contracts.nonces import SignedCall
-from foedus.contracts.rpc import Rpc
-from foedus.contracts.sender import Fee, Receipt, Sender
+from foedus.contracts.receipts import Receipt
+from foedus.contracts.rpc import TIMEOUT_SECONDS, Endpoint
+from foedus.contracts.sender import Sender
+from foedus.contracts.soundness import (
+    DEVELOPMENT,
+    block_hash,
+    identity,
+    logs_digest,
+    require_agreement,
+    require_all_logs,
+    require_deployment,
+    require_identity,
+    require_plausible_time,
+)
 from foedus.protocol.court import CourtEvent
 from foedus.protocol.events import Logged, LogPoint, NodeAnnounced, TaskCreated
 from foedus.protocol.ids import Address, Hash32, Timestamp, Wei
@@ -60,35 +73,48 @@ class Creation:
 class Ledger:
     """A connection to one chain, and to the contracts of one deployment on it. Belongs to one event loop."""
 
-    def __init__(self, rpc: Rpc, chain_id: int, deployment: Deployment | None, sender: Sender | None) -> None:
+    def __init__(self, rpc: Endpoint, chain_id: int, deployment: Deployment | None, sender: Sender | None) -> None:
         self.chain_id = chain_id
         self._rpc, self._deployment, self._sender = rpc, deployment, sender
+        self._genesis = ""
         self._times: dict[str, Timestamp] = {}
         self._page = PAGE_BLOCKS
 
     @classmethod
     async def connect(
         cls,
-        rpc: str,
+        rpc: str | Sequence[str],
         deployment: Deployment | None = None,
         signer: LocalAccount | None = None,
         confirmations: int = 0,
+        *,
+        fees: FeeRules | None = None,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> Self:
         """Connect, and check that this is the deployment's chain.
 
-        confirmations: how many blocks must follow a transaction's before `wait` returns. Raises WrongChain where chain
-        id, genesis or code differ from the deployment's, ChainUnreachable where nobody answers.
+        rpc: one URL, or two (with a comma between them) that are held against each other; confirmations: how many
+        blocks must follow a transaction's before `wait` returns; timeout: seconds an endpoint has for an answer. Raises
+        WrongChain where chain id, genesis or code differ from the deployment's, EndpointsDiffer, ChainUnreachable where
+        nobody answers.
         """
-        link = Rpc(rpc)
+        link = endpoint_of(rpc.split(",") if isinstance(rpc, str) else rpc, timeout)
         try:
-            chain_id = await link.number("eth_chainId")
+            chain_id, genesis = await identity(link)
             if deployment is not None:
-                await _require_chain(link, chain_id, deployment)
+                await require_deployment(link, chain_id, genesis, deployment)
         except BaseException:
             await link.close()
             raise
-        sender = None if signer is None else Sender(link, chain_id, signer, confirmations)
-        return cls(link, chain_id, deployment, sender)
+
+        async def may_sign() -> None:
+            await require_identity(link, chain_id, genesis)
+            await require_agreement(link, confirmations)
+
+        sender = None if signer is None else Sender(link, chain_id, signer, confirmations, may_sign, fees)
+        made = cls(link, chain_id, deployment, sender)
+        made._genesis = genesis
+        return made
 
     async def close(self) -> None:
         """Close the connection."""
@@ -112,10 +138,40 @@ class Ledger:
         """The signing account. Raises NoSigner."""
         return self._writer.address
 
+    @property
+    def is_development(self) -> bool:
+        """Whether this is somebody's own chain, whose newest block is as good as final."""
+        return self.chain_id in DEVELOPMENT
+
+    async def require_chain(self) -> None:
+        """Raise WrongChain where the endpoint has come to serve another chain, EndpointsDiffer where two differ."""
+        await require_identity(self._rpc, self.chain_id, self._genesis)
+
     async def head(self) -> Head:
-        """The newest block."""
-        block = await self._rpc.call("eth_getBlockByNumber", "latest", False)
-        return Head(int(block["number"], 16), _hash(block["hash"]), Timestamp(int(block["timestamp"], 16)))
+        """The newest block. Raises HeadImplausible where it is from the future, but on a development chain."""
+        return await self._block("latest")
+
+    async def settled(self, head: Head, confirmations: int) -> Head:
+        """The newest block to act on: so many below the head, and for 0 the chain's own word, which is `finalized`, or
+        `latest` on a development chain. Of two endpoints both have it. Raises EndpointsDiffer, RpcFault.
+        """
+        tag = "latest" if confirmations or self.is_development else "finalized"
+        if isinstance(self._rpc, Endpoints):
+            await self._rpc.require_heads_together()
+            number = await self._rpc.lowest_head(tag) - confirmations
+            where = hex(max(0, number))
+            await self._rpc.require_same(f"block {number}", "eth_getBlockByNumber", where, False, said=block_hash)
+            return await self._block(where)
+        if tag == "latest" and not confirmations:
+            return head
+        return await self._block(hex(max(0, head.number - confirmations)) if tag == "latest" else tag)
+
+    async def _block(self, tag: str) -> Head:
+        block = await self._rpc.call("eth_getBlockByNumber", tag, False)
+        found = Head(int(block["number"], 16), _hash(block["hash"]), Timestamp(int(block["timestamp"], 16)))
+        if not self.is_development:
+            require_plausible_time(found.number, found.timestamp)
+        return found
 
     async def block_hash(self, number: int) -> Hash32:
         """The hash of a block. Raises LookupError where there is none yet."""
@@ -125,9 +181,14 @@ class Ledger:
         return _hash(block["hash"])
 
     async def task_events(self, task: Address, from_block: int, to_block: int | None = None) -> list[Logged]:
-        """A task's events in chain order, its TaskCreated among them; up to the newest block by default."""
+        """A task's events in chain order, its TaskCreated among them; up to the newest block by default.
+
+        Raises LogsMissing where an endpoint left some out, EndpointsDiffer where two do not give the same.
+        """
         last = to_block if to_block is not None else await self._rpc.number("eth_blockNumber")
-        found = [log async for log in self._logs(from_block, last, address=task)]
+        found = [log async for log in self._logs(from_block, last, address=task, checked=True)]
+        if not self.is_development:
+            await require_all_logs(self._rpc, task, from_block, last, found)
         created = [topic(TaskCreated), "0x" + task[2:].lower().rjust(64, "0")]
         found += [log async for log in self._logs(from_block, last, address=self.deployment.factory, topics=created)]
         events = []
@@ -240,13 +301,19 @@ class Ledger:
         """As `Sender.wait`."""
         return await self._writer.wait(hash, timeout)
 
+    async def see_through(
+        self, versions: Sequence[SignedCall], keep: Callable[[SignedCall], None], timeout: float = 120
+    ) -> Receipt:
+        """As `Sender.see_through`."""
+        mined = await self._writer.see_through(versions, keep, timeout)
+        return await self.wait(mined.hash, timeout)
+
     async def transact(self, call: Call, timeout: float = 120) -> Receipt:
         """Sign, send and wait; sign anew where another process of the account took the nonce. Raises what these do."""
         for _ in range(NONCE_TRIES):
             signed = await self.sign(call)
             try:
-                await self.broadcast(signed)
-                return await self.wait(signed.hash, timeout)
+                return await self.see_through([signed], lambda _: None, timeout)
             except NonceTaken as error:
                 taken = error
         raise taken
@@ -258,13 +325,16 @@ class Ledger:
         return self._sender
 
     async def _logs(
-        self, first: int, last: int, *, address: Address, topics: Sequence[str] = ()
+        self, first: int, last: int, *, address: Address, topics: Sequence[str] = (), checked: bool = False
     ) -> AsyncIterator[dict[str, Any]]:
         """Logs in chain order, page by page; a page that a node refuses is halved."""
         while first <= last:
             end = min(last, first + self._page - 1)
             span = {"fromBlock": hex(first), "toBlock": hex(end), "address": address, "topics": list(topics)}
             try:
+                if checked and isinstance(self._rpc, Endpoints):
+                    about = f"what {address} said in blocks {first} to {end}"
+                    await self._rpc.require_same(about, "eth_getLogs", span, said=logs_digest)
                 page = await self._rpc.call("eth_getLogs", span)
             except RpcFault:
                 if end == first:
@@ -287,23 +357,6 @@ class Ledger:
                 stamp = found["timestamp"]
             self._times[block] = Timestamp(int(stamp, 16))
         return LogPoint(int(log["blockNumber"], 16), int(log["logIndex"], 16), _hash(block), self._times[block])
-
-
-async def _require_chain(rpc: Rpc, chain_id: int, deployment: Deployment) -> None:
-    if chain_id != deployment.chain_id:
-        raise WrongChain("the chain id", chain_id, deployment.chain_id)
-    genesis = (await rpc.call("eth_getBlockByNumber", "0x0", False))["hash"]
-    if genesis != deployment.genesis:
-        raise WrongChain("the genesis block", genesis, deployment.genesis)
-    for name in SPOKEN_TO:
-        made = deployment.contracts[name]
-        code = await rpc.call("eth_getCode", made.address, "latest")
-        if code == "0x":
-            raise WrongChain(f"the {name} {made.address}", "without code", "a chain where it has code")
-        found = "0x" + keccak(hexstr=code).hex()
-        if found != made.code_hash:
-            need = f"a chain where it is {made.code_hash}"
-            raise WrongChain(f"the hash of the code of the {name} {made.address}", found, need)
 
 
 def _hash(text: str) -> Hash32:

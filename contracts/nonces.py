@@ -39,6 +39,15 @@ class NonceBook:
         self.reserved.add(signed.nonce)
         self.sent[signed.nonce] = signed
 
+    def hold(self, signed: SignedCall) -> bool:
+        """Set a signed call's nonce aside for it again; False where another call has it."""
+        if signed.nonce in self.reserved and signed.nonce not in self.sent:
+            return False
+        if self.sent.get(signed.nonce, signed) != signed:
+            return False
+        self.note(signed)
+        return True
+
     def release(self, signed: SignedCall) -> None:
         """A transaction will not be sent: its nonce is free again."""
         self.free(signed.nonce)

@@ -10,24 +10,31 @@ import contextlib
 import errno
 import os
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 from foedus.network.cid import BLOCK_LIMIT, InvalidCid, holds, parse_cid
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobCorrupt, BlobMissing
 
+READS_NOTED = 4096
+"""Reads that are remembered: collecting passes over what was just read."""
+
 
 class StoreFull(OSError):
     """The store has no room: by its quota, or because the disk under it has none. Sizes in bytes."""
 
-    def __init__(self, need: int, used: int, quota: int, disk: bool = False) -> None:
+    def __init__(self, need: int, used: int, quota: int, disk: bool = False, pinned: bool = False) -> None:
         where = "the disk is full" if disk else f"the quota is {quota}"
+        held = ", all of it pinned or being read" if pinned else ""
         super().__init__(
             errno.ENOSPC,
-            f"no room for {need} more bytes with {used} used ({where}): unpin and collect, or raise the quota",
+            f"no room for {need} more bytes with {used} used{held} ({where}): unpin and collect, or raise the quota",
         )
-        self.need, self.used, self.quota = need, used, quota
+        self.need, self.used, self.quota, self.disk, self.pinned = need, used, quota, disk, pinned
 
 
 class Disk:
@@ -38,6 +45,8 @@ class Disk:
         self._lock = threading.Lock()
         self._counter = 0
         self._dirty: set[Path] = set()
+        self._reads: OrderedDict[Cid, float] = OrderedDict()
+        self.reads = 0
         self._blocks.mkdir(parents=True, exist_ok=True)
         self._temporary.mkdir(exist_ok=True)
         for torn in self._temporary.iterdir():
@@ -53,12 +62,34 @@ class Disk:
                 with contextlib.suppress(InvalidCid, FileNotFoundError):
                     yield parse_cid(entry.name), entry.stat().st_size
 
+    def ages(self) -> Iterator[tuple[int, Cid]]:
+        """When each block was written, in nanoseconds since the epoch."""
+        for cid, _ in self.list():
+            with contextlib.suppress(FileNotFoundError):
+                yield self._path(cid).stat().st_mtime_ns, cid
+
     def has(self, cid: Cid) -> bool:
         """Whether the block is held (its hash is checked when it is read)."""
         return self._path(cid).exists()
 
     def read(self, cid: Cid) -> bytes:
-        """The block. Raises BlobMissing, and BlobCorrupt where its bytes do not match the CID."""
+        """The block, noted as in use. Raises BlobMissing, and BlobCorrupt where its bytes do not match the CID."""
+        with self._lock:
+            self.reads += 1
+            self._reads[cid] = time.monotonic()
+            self._reads.move_to_end(cid)
+            if len(self._reads) > READS_NOTED:
+                self._reads.popitem(last=False)
+        return self.look(cid)
+
+    def read_within(self, seconds: float) -> tuple[Cid, ...]:
+        """What was read so lately, the last first; of very many reads, the last `READS_NOTED`."""
+        since = time.monotonic() - seconds
+        with self._lock:
+            return tuple(takewhile(lambda cid: self._reads[cid] >= since, reversed(self._reads)))
+
+    def look(self, cid: Cid) -> bytes:
+        """`read`, not noted: for the store's own housekeeping."""
         try:
             with open(self._path(cid), "rb") as file:
                 block = file.read(BLOCK_LIMIT + 1)
@@ -74,7 +105,7 @@ class Disk:
             raise BlobCorrupt(cid)
         path = self._path(cid)
         with contextlib.suppress(BlobMissing, BlobCorrupt):
-            self.read(cid)
+            self.look(cid)
             return False
         self._reserve(len(block))
         temporary = self._temporary / f"{os.getpid()}-{self._next()}"

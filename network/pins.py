@@ -37,6 +37,17 @@ class Pins:
         with self._lock:
             return self._base.execute("DELETE FROM pins WHERE substr(label, 1, ?) = ?", (len(prefix), prefix)).rowcount
 
+    def release(self, label: str) -> int:
+        """Give up every pin of one label; how many there were."""
+        with self._lock:
+            return self._base.execute("DELETE FROM pins WHERE label = ?", (label,)).rowcount
+
+    def labels_under(self, prefix: str) -> frozenset[str]:
+        """The labels in use that begin so."""
+        query = "SELECT DISTINCT label FROM pins WHERE substr(label, 1, ?) = ?"
+        with self._lock:
+            return frozenset(row[0] for row in self._base.execute(query, (len(prefix), prefix)))
+
     def labels(self, cid: Cid) -> frozenset[str]:
         """Who keeps the blob."""
         with self._lock:

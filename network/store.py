@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from foedus.network.cid import Part, blocks_of, parse_cid
+from foedus.network.collection import Collection, reach
 from foedus.network.disk import Disk, StoreFull
 from foedus.network.pins import Pins
 from foedus.protocol.ids import Cid
-from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
+from foedus.protocol.ports import BlobMissing, BlobTooLarge
 
 __all__ = ["DEFAULT_QUOTA", "BlockStore", "StoreFull"]
 
@@ -26,12 +27,25 @@ PUT = "put"
 FETCH = "fetch:"
 """Labels that begin so hold a blob while its blocks arrive; a crash's leftovers are given up at the next start."""
 
+TIDY_ABOVE, TIDY_TO = 0.9, 0.8
+"""Parts of the quota: in use above the first, unpinned blocks go, oldest first, until the second."""
+
+GRACE_SECONDS = 600.0
+"""For so long after a read, neither the block nor what is beneath it goes to make room: a transfer may be under way."""
+
+TIDY_BLOCKS = 256
+"""Blocks that one step of tidying looks at."""
+
+REST_SECONDS = 600.0
+"""After tidying that could not free enough, before the next."""
+
 
 class BlockStore:
     """A BlobStore on this machine's disk. `folder` belongs to it alone; `quota` is in bytes.
 
-    A blob is pinned by labels and kept while any label holds it; `gc` removes every block that no pinned blob reaches.
-    A write that finds the store full collects once before it raises StoreFull.
+    A blob is pinned by labels and kept while any label holds it. Blocks that no pinned blob reaches stay as long as
+    there is room: `tidy` removes the oldest, a step at a time; a write that finds the store full does so at once,
+    before it raises StoreFull; and `gc` removes all of them.
     """
 
     def __init__(self, folder: Path, quota: int = DEFAULT_QUOTA) -> None:
@@ -40,8 +54,8 @@ class BlockStore:
         self.pins = Pins(folder / "pins.sqlite")
         self.pins.remove_labels(FETCH)
         self._collecting = threading.Lock()
-        self._touching = threading.Lock()
-        self._touched: set[Cid] | None = None  # while a collection runs: what others need, which it must not remove
+        self._cycle: Collection | None = None  # while one is under way: it is told what others need
+        self._tidy_at = 0.0
 
     async def get(self, cid: Cid, limit: int) -> bytes:
         """The blob's bytes, from this disk alone.
@@ -122,7 +136,10 @@ class BlockStore:
             if ours:
                 self.pins.remove(root, label)
             with self._collecting:
-                kept = self._reachable()
+                kept: set[Cid] = set()
+                for pinned in self.pins.roots():
+                    for _ in reach(self.disk, pinned, kept):
+                        pass
                 for cid in set(written) - kept:
                     self.disk.delete(cid)
             raise
@@ -132,16 +149,23 @@ class BlockStore:
         """`pin`, in the caller's thread."""
         with self._collecting:
             self.pins.add(parse_cid(cid), label)
+            if self._cycle is not None:
+                for held in reach(self.disk, cid, set()):
+                    self._cycle.touch(held)
 
     def write_block(self, cid: Cid, block: bytes | bytearray | memoryview) -> bool:
-        """`put_block`, in the caller's thread; False where the block was held. Collects once where there is no room."""
+        """`put_block`, in the caller's thread; False where the block was held. Makes room once where there is none."""
         self._touch(cid)
         try:
             return self.disk.write(cid, block)
-        except StoreFull:
-            if not self.collect():
-                raise
+        except StoreFull as full:
+            used = self.disk.used
+            goal = min(int(TIDY_TO * self.disk.quota), used - max(full.need, used // 16))
+            self._collect(max(0, goal), GRACE_SECONDS, cid)
+        try:
             return self.disk.write(cid, block)
+        except StoreFull as full:
+            raise StoreFull(full.need, full.used, full.quota, full.disk, pinned=True) from None
 
     def missing_parts(self, cid: Cid, limit: int | None = None) -> Sequence[Part]:
         """Where the held DAG has gaps, in file order.
@@ -168,43 +192,37 @@ class BlockStore:
 
     def collect(self) -> int:
         """`gc`, in the caller's thread."""
-        freed = 0
+        return self._collect(0, 0.0)
+
+    def tidy(self, blocks: int = TIDY_BLOCKS) -> bool:
+        """One bounded step of collecting, in the caller's thread, where more than `TIDY_ABOVE` of the quota is used;
+        whether there is more to do now."""
         with self._collecting:
-            with self._touching:
-                self._touched = set()
+            if self._cycle is None:
+                if self.disk.used <= TIDY_ABOVE * self.disk.quota or time.monotonic() < self._tidy_at:
+                    return False
+                self._cycle = Collection(self.disk, self.pins, int(TIDY_TO * self.disk.quota), GRACE_SECONDS)
+            if self._cycle.step(blocks):
+                return True
+            self._cycle = None
+            self._tidy_at = time.monotonic() + REST_SECONDS
+            return False
+
+    def _collect(self, goal: int, grace: float, *needed: Cid) -> int:
+        """A whole cycle at once; one that was under way in steps is given up."""
+        with self._collecting:
+            self._cycle = cycle = Collection(self.disk, self.pins, goal, grace)
+            for cid in needed:
+                cycle.touch(cid)
             try:
-                blocks = [cid for cid, _ in self.disk.list()]
-                kept = self._reachable()
-                for cid in blocks:
-                    with self._touching:
-                        if cid not in kept and cid not in self._touched:
-                            freed += self.disk.delete(cid)
+                return cycle.finish()
             finally:
-                with self._touching:
-                    self._touched = None
-        return freed
+                self._cycle = None
 
     def _touch(self, cid: Cid) -> None:
-        with self._touching:
-            if self._touched is not None:
-                self._touched.add(cid)
-
-    def _reachable(self) -> set[Cid]:
-        reached: set[Cid] = set()
-        for root in self.pins.roots():
-            with contextlib.suppress(BlobMissing, BlobCorrupt):
-                reached.add(root)
-                block = self.disk.read(root)
-                stack = [*Part.root(root, block).children(block)]
-                while stack:
-                    part = stack.pop()
-                    if part.cid in reached:
-                        continue
-                    reached.add(part.cid)
-                    if part.level and self.disk.has(part.cid):
-                        with contextlib.suppress(BlobMissing, BlobCorrupt):
-                            stack.extend(part.children(self.disk.read(part.cid)))
-        return reached
+        cycle = self._cycle
+        if cycle is not None:
+            cycle.touch(cid)
 
     def _walk(self, root: Part, limit: int) -> Iterator[tuple[Part, bytes]]:
         if root.file_size > limit:

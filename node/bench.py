@@ -18,9 +18,7 @@ from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.rules import initial_state, rule_of
 from foedus.contracts.calls import Call
-from foedus.contracts.errors import NonceTaken, Reverted
 from foedus.contracts.ledger import Ledger
-from foedus.contracts.nonces import SignedCall
 from foedus.contracts.sender import Receipt
 from foedus.contracts.signatures import SigningDomain
 from foedus.learning.analysis_terms import check_analysis
@@ -33,10 +31,12 @@ from foedus.network.netstore import NetworkStore
 from foedus.node.errors import NodeError, StaleBackup
 from foedus.node.guard import JournalGuard, liars
 from foedus.node.hints import Hints
-from foedus.node.journal import Enrolment, Journal, Sent
+from foedus.node.journal import Enrolment, Journal
+from foedus.node.outbox import Outbox
 from foedus.node.peers import PeerBook
 from foedus.node.reveals import RevealServer
 from foedus.node.seed_record import SeedRecord
+from foedus.node.tally import Tally
 from foedus.node.verdicts import Verdict
 from foedus.node.words import Noticeboard
 from foedus.protocol.chunks import lanes_from_bytes, vector_root
@@ -57,7 +57,6 @@ MANIFEST_LIMIT = 1 << 20
 MAX_MODEL_BYTES = 4 * MAX_LANES
 TASK_LABEL = "task"
 """Pins what a task began with, for as long as the home lives."""
-RECEIPT_SECONDS = 60.0
 
 
 class WrongModel(NodeError):
@@ -150,7 +149,7 @@ class Bench:
     """One task's tools. `latest` is the task as the chain has it now; what performers are handed is as it was.
     `refused`, `vouched`: the proposals that this node found wrong, or right, when it was to attest them. `verdict`:
     what the watchtower found of one. `entries`: the task's log. `seeds`: what was asked of the court, and shown;
-    `demands_seeds`: whether this node asks."""
+    `demands_seeds`: whether this node asks. `tally`: what became of duties."""
 
     ledger: Ledger
     host: Host
@@ -173,6 +172,7 @@ class Bench:
     entries: Callable[[], Sequence[Logged]] = field(default=tuple)
     seeds: SeedRecord = field(default_factory=SeedRecord)
     demands_seeds: bool = field(default=False)
+    tally: Tally = field(default_factory=Tally)
     _client: asyncio.Task[Client] | None = field(default=None)
 
     @property
@@ -258,23 +258,7 @@ class Bench:
         return await asyncio.shield(asyncio.create_task(self._send(label, call)))
 
     async def _send(self, label: str, call: Call) -> Receipt:
-        before = self.journal.sent(self.task, label)
-        if before is not None:
-            try:
-                return await self._deliver(SignedCall(before.raw, before.hash, before.nonce, label))
-            except (NonceTaken, Reverted) as error:
-                log.info("sending anew", label=label, error=str(error))
-        made = await self.ledger.sign(call)
-        try:
-            self.journal.keep_sent(self.task, label, Sent(made.raw, made.hash, made.nonce))
-        except BaseException:
-            self.ledger.abandon(made)  # a nonce that nobody uses would hold up all that follow
-            raise
-        return await self._deliver(made)
-
-    async def _deliver(self, made: SignedCall) -> Receipt:
-        await self.ledger.broadcast(made)
-        receipt = await self.ledger.wait(made.hash, RECEIPT_SECONDS)
+        receipt = await Outbox(self.ledger, self.journal, self.task).send(label, call)
         await self.hints.tell(self.task)
         return receipt
 

@@ -1,22 +1,31 @@
-"""A home's settings: a small TOML file, checked as a whole."""
+"""A home's settings: a small TOML file under the environment and flags, checked as a whole."""
 
 from __future__ import annotations
 
+import os
 import tomllib
-from dataclasses import dataclass, fields
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
 from foedus.node.errors import BadConfig
 from foedus.node.home import Home, write_private
+from foedus.node.settings import Setting, layered
+
+LEAST = {"chain_id": 1, "confirmations": 0, "poll_seconds": 0.05, "store_bytes": 1, "stale_seconds": 0}
+"""The smallest value of each setting that is a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """rpc: the chain's JSON-RPC URL; chain_id: the only chain this node signs for; account: which key of the keystore;
-    listen: libp2p multiaddr; bootstrap: peers to dial; mdns: look for peers on the local network; confirmations: blocks
-    on top of a log before it counts; poll_seconds: how often the chain is asked; store_bytes: quota of the local store;
-    demand_reveals: where nothing opens a round that this node is to aggregate, ask for the seeds on the chain.
+    """rpc: the chain's JSON-RPC URL, or two that are held against each other: a list in the file, a comma between them
+    elsewhere; chain_id: the only chain this node signs for; account: which key of the keystore; listen: libp2p
+    multiaddr; bootstrap: peers to dial; mdns: look for peers on the local network; confirmations: blocks on top of a
+    log before it counts, 0 for the chain's own word (`finalized`, or `latest` on a development chain); poll_seconds:
+    how often the chain is asked; store_bytes: quota of the local store;
+    demand_reveals: where nothing opens a round that this node is to aggregate, ask for the seeds on the chain;
+    http: ADDRESS:PORT of /healthz, /readyz and /metrics, empty for none; http_public: allow an `http` beyond loopback;
+    stale_seconds: age of the chain's head above which this node is not ready, 0 for any age.
     """
 
     rpc: str
@@ -29,16 +38,17 @@ class Config:
     poll_seconds: float = 0.5
     store_bytes: int = 20 * 2**30
     demand_reveals: bool = False
+    http: str = ""
+    http_public: bool = False
+    stale_seconds: float = 120.0
 
     @classmethod
-    def load(cls, home: Home) -> Config:
-        """Raises HomeMissing, or BadConfig naming the file, the key, its value and what would do."""
-        home.require()
-        try:
-            raw = tomllib.loads(home.config.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadConfig(home.config, f"not TOML: {error}") from error
-        return cls(**_checked(home.config, raw))
+    def load(cls, home: Home, flags: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> Config:
+        """The home's settings, each overridden by FOEDUS_<KEY> of `environ`, and that by a flag `key=value`.
+
+        Raises HomeMissing, or BadConfig naming the place, the key, its value and what would do.
+        """
+        return cls(**{key: setting.value for key, setting in settings_of(home, flags, environ).items()})
 
     def save(self, home: Home) -> None:
         """Write every setting."""
@@ -46,21 +56,29 @@ class Config:
         write_private(home.config, ("\n".join(rows) + "\n").encode())
 
 
-def _checked(path: Path, raw: dict[str, Any]) -> dict[str, Any]:
-    hints = get_type_hints(Config)
-    for key, value in raw.items():
-        if key not in hints:
-            raise BadConfig(path, f"unknown key {key!r}: the keys are {', '.join(hints)}")
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            raw = {**raw, key: tuple(value)}
-        elif hints[key] is float and isinstance(value, int) and not isinstance(value, bool):
-            raw = {**raw, key: float(value)}
-        elif type(value) is not hints[key]:
-            raise BadConfig(path, f"{key} = {value!r}: expected {getattr(hints[key], '__name__', 'a list of strings')}")
-    missing = [key for key in ("rpc", "chain_id") if key not in raw]
+def kinds() -> dict[str, Any]:
+    """Every setting's type."""
+    return get_type_hints(Config)
+
+
+def settings_of(home: Home, flags: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> dict[str, Setting]:
+    """Every setting with where it came from. Raises as `Config.load`."""
+    home.require()
+    try:
+        written = tomllib.loads(home.config.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfig(home.config, f"not TOML: {error}") from error
+    if isinstance(urls := written.get("rpc"), list) and len(urls) in (1, 2) and all(isinstance(u, str) for u in urls):
+        written["rpc"] = ",".join(urls)
+    defaults = {item.name: item.default for item in fields(Config) if item.default is not MISSING}
+    found = layered(kinds(), defaults, home.config, written, environ, flags)
+    missing = [key for key in kinds() if key not in found]
     if missing:
-        raise BadConfig(path, f"missing {', '.join(missing)}")
-    return raw
+        raise BadConfig(home.config, f"missing {', '.join(missing)}")
+    for key, least in LEAST.items():
+        if not found[key].value >= least:
+            raise BadConfig(f"{home.config} ({found[key].origin})", f"{key} = {found[key].value!r}: at least {least}")
+    return found
 
 
 def _toml(value: object) -> str:

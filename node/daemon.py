@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -27,24 +28,29 @@ from foedus.network.store import BlockStore
 from foedus.node.bench import Bench, keep_terms, load_terms
 from foedus.node.chain import find_task, treasury_of
 from foedus.node.config import Config
+from foedus.node.connecting import LONGEST_WAIT, connect_patiently
+from foedus.node.errors import WrongChainId
 from foedus.node.follower import Follower
+from foedus.node.health import watched
 from foedus.node.hints import Hints
 from foedus.node.home import Home
 from foedus.node.journal import Enrolment, Journal
+from foedus.node.notify import say_stopping
 from foedus.node.peers import PeerBook
 from foedus.node.reveals import RevealServer
 from foedus.node.runner import TaskRunner
-from foedus.node.watching import Watchman
+from foedus.node.vitals import Vitals
+from foedus.node.watching import TaskWatch, Watchman
 from foedus.node.words import Noticeboard
 from foedus.protocol.ids import Address, Timestamp
 from foedus.protocol.ports import BlobMissing
-from foedus.protocol.task import create
+from foedus.protocol.task import Task, create
 
 log = structlog.get_logger(__name__)
 
 REGISTRY_SECONDS = 2.0
+PULSE_SECONDS = 2.0
 DRAIN_SECONDS = 10.0
-LONGEST_WAIT = 15.0
 
 
 @dataclass(slots=True)
@@ -57,6 +63,7 @@ class Daemon:
     ledger: Ledger
     host: Host
     store: NetworkStore
+    vitals: Vitals
     journal: Journal
     board: Noticeboard
     reveals: RevealServer
@@ -65,7 +72,6 @@ class Daemon:
     treasury: Address
     runners: dict[Address, TaskRunner]
     watchman: Watchman | None = None
-    waiting: str = ""
     failure: HostStopped | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -75,11 +81,13 @@ class Daemon:
         async with asyncio.TaskGroup() as group:
             loops = [
                 group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh, asyncio.sleep)),
+                group.create_task(self._every(PULSE_SECONDS, self._pulse, asyncio.sleep)),
                 group.create_task(self._every(self.config.poll_seconds, self._look, self.hints.wait)),
             ]
             fallen = group.create_task(self._watch_host(stop))
             await stop.wait()
             log.info("draining")
+            say_stopping()
             fallen.cancel()
             for loop in loops:
                 loop.cancel()
@@ -94,7 +102,7 @@ class Daemon:
         try:
             await self.host.wait_stopped()
         except HostStopped as error:
-            self.failure = error
+            self.failure, self.vitals.host_lost = error, str(error)
             log.error("network lost", error=str(error))
             stop.set()
 
@@ -114,17 +122,23 @@ class Daemon:
         while True:
             try:
                 await work()
-                if self.waiting:
+                if self.vitals.waiting:
                     log.info("chain reached again", rpc=self.config.rpc)
-                pause, self.waiting = seconds, ""
+                pause, self.vitals.waiting = seconds, ""
             except ChainUnreachable as error:
-                if not self.waiting:
+                if not self.vitals.waiting:
                     log.warning("waiting for the chain", rpc=self.config.rpc, error=str(error))
-                pause, self.waiting = min(2 * pause, LONGEST_WAIT), str(error)
+                pause, self.vitals.waiting = min(2 * pause, LONGEST_WAIT), str(error)
                 self._write_status()
             except Exception:
                 log.exception("unexpected")
             await pause_for(pause)
+
+    async def _pulse(self) -> None:
+        wrong = self.vitals.wrong_chain
+        await self.vitals.pulse(self.ledger, self.ledger.deployment)
+        if self.vitals.wrong_chain and not wrong:
+            log.error("wrong chain", rpc=self.config.rpc, why=self.vitals.wrong_chain)
 
     async def _look(self) -> None:
         if self.watchman is not None:
@@ -171,10 +185,16 @@ class Daemon:
             terms=terms,
             manifest=manifest,
             demands_seeds=self.config.demand_reveals,
+            tally=self.vitals.tally,
         )
         follower = Follower(self.ledger, enrolment.task, point.block, self.config.confirmations)
         self.runners[enrolment.task] = TaskRunner(bench, follower)
         log.info("task begun", task=enrolment.task, name=terms.name)
+
+    def states(self) -> dict[Address, Task]:
+        """The tasks under way, as the chain has them."""
+        followed: Mapping[Address, TaskRunner | TaskWatch] = self.watchman.tasks if self.watchman else self.runners
+        return {task: one.state for task, one in followed.items() if one.state is not None}
 
     def _write_status(self) -> None:
         """What `foedus status` shows of this process."""
@@ -185,32 +205,15 @@ class Daemon:
             "peer": self.host.peer_id,
             "addresses": list(self.host.addresses),
             "connected": len(self.host.connected()),
-            "waiting": self.waiting,
+            "waiting": self.vitals.waiting,
+            "http": self.vitals.http,
             "tasks": {
-                task: {"phase": runner.state.phase.name, "round": runner.state.next_round}
-                for task, runner in self.runners.items()
-                if runner.state is not None
+                task: {"phase": state.phase.name, "round": state.next_round} for task, state in self.states().items()
             },
         }
         beside = self.home.status.with_suffix(".new")
         beside.write_text(json.dumps(facts), encoding="utf-8")
         os.replace(beside, self.home.status)
-
-
-async def connect_patiently(
-    config: Config, deployment: Deployment, signer: LocalAccount, stop: asyncio.Event
-) -> Ledger | None:
-    """Connect to the chain, waiting while it cannot be reached; None where `stop` comes first. Raises WrongChain."""
-    pause = 0.5
-    while not stop.is_set():
-        try:
-            return await Ledger.connect(config.rpc, deployment, signer, config.confirmations)
-        except ChainUnreachable as error:
-            log.warning("waiting for the chain", rpc=config.rpc, error=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
-            pause = min(2 * pause, LONGEST_WAIT)
-    return None
 
 
 async def run_daemon(
@@ -223,15 +226,22 @@ async def run_daemon(
     async with AsyncExitStack() as stack:
         stack.enter_context(home.locked())
         deployment = Deployment.load(home.deployment)
+        if deployment.chain_id != config.chain_id:
+            raise WrongChainId(config.chain_id, deployment.chain_id)
+        home.store.mkdir(exist_ok=True)
+        vitals = Vitals(config, signer.address, home.store)
+        await stack.enter_async_context(watched(vitals))
         journal = Journal(home.journal, bytes(signer.key))
         stack.callback(journal.close)
-        ledger = await connect_patiently(config, deployment, signer, stop)
+        ledger = await connect_patiently(config, deployment, signer, vitals, stop)
         if ledger is None:
             return
         stack.push_async_callback(ledger.close)
+        await asyncio.to_thread(import_module, "foedus.network.wire")  # seconds of libp2p: the loop turns meanwhile
         host = await stack.enter_async_context(await Host.start(home.node_key.read_bytes(), config.listen))
         local = BlockStore(home.store, config.store_bytes)
         stack.push_async_callback(local.close)
+        vitals.host, vitals.store = host, local
         network = network_id(deployment.chain_id, deployment.genesis_hash)
         here, now = Domain(deployment.chain_id, deployment.registry), Timestamp(int(time.time()))
         serve_record(host, sign(here, host.peer_id, bytes(signer.key), now, host.addresses))
@@ -251,6 +261,7 @@ async def run_daemon(
             ledger=ledger,
             host=host,
             store=store,
+            vitals=vitals,
             journal=journal,
             board=Noticeboard(host),
             reveals=RevealServer(host),
@@ -260,6 +271,7 @@ async def run_daemon(
             runners={},
             watchman=Watchman(ledger, store, peers, treasury, config.confirmations) if watch_only else None,
         )
+        vitals.tasks = daemon.states
         log.info("node started", account=signer.address, peer=host.peer_id, home=str(home.root))
         await daemon.run(stop)
         log.info("node stopped", account=signer.address)

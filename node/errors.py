@@ -27,8 +27,19 @@ class HomeInUse(NodeError):
 
 
 class BadConfig(NodeError):
-    def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path}: {what}")
+    """`source` is the file, the variable or the flag that holds the setting."""
+
+    def __init__(self, source: Path | str, what: str) -> None:
+        super().__init__(f"{source}: {what}")
+
+
+class WrongChainId(NodeError):
+    def __init__(self, wanted: int, found: int) -> None:
+        super().__init__(
+            f"chain_id is {wanted}, but deployment.json is of chain {found}: correct the one that is wrong "
+            "(`foedus config show --origin` says where chain_id comes from)"
+        )
+        self.wanted, self.found = wanted, found
 
 
 class BadPassphrase(NodeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foedus.contracts.errors import HeadImplausible
 from foedus.contracts.ledger import Head, Ledger
 from foedus.protocol.events import Logged
 from foedus.protocol.fold import apply, fold
@@ -18,7 +19,7 @@ class _Checkpoint:
 
 
 class Follower:
-    """The fold of one task's events up to `confirmations` blocks below the head."""
+    """The fold of one task's events up to the newest block to act on, see `Ledger.settled`."""
 
     def __init__(self, ledger: Ledger, task: Address, first_block: int, confirmations: int = 0) -> None:
         self._ledger = ledger
@@ -27,6 +28,7 @@ class Follower:
         self._confirmations = confirmations
         self._entries: list[Logged] = []
         self._seen: _Checkpoint | None = None
+        self._done = False
         self.head: Head | None = None
         self.state: Task | None = None
 
@@ -38,19 +40,30 @@ class Follower:
     async def poll(self) -> Task | None:
         """Catch up with the chain; None while it does not hold the task's creation yet.
 
-        Raises ChainUnreachable; ImpossibleEvent where the RPC dropped logs, after which the next poll reads all again.
+        Raises ChainUnreachable, or WrongChain, EndpointsDiffer, HeadImplausible and LogsMissing where what is said of
+        the chain cannot be trusted now; ImpossibleEvent where the RPC dropped logs, after which the next poll reads all
+        again.
         """
         head = await self._ledger.head()
-        self.head = head
-        if self._seen is not None and head.hash == self._seen.hash:
+        if self.head is not None and self._done and head.hash == self.head.hash:
             return self.state
+        self._done = False
+        await self._ledger.require_chain()
+        end = await self._ledger.settled(head, self._confirmations)
+        if self._seen is not None and end.number < self._seen.number:
+            remedy = "the endpoint is behind, or blocks were taken back: nothing is done until it has caught up"
+            raise HeadImplausible("the newest block to act on", end.number, f"at least {self._seen.number}", remedy)
         await self._drop_orphans()
+        self.head = head
+        await self._fold_up_to(end)
+        self._done = True
+        return self.state
+
+    async def _fold_up_to(self, end: Head) -> None:
         start = self._first if self._seen is None else self._seen.number + 1
-        end = head.number - self._confirmations
-        if end < start:
-            return self.state
-        end_hash = head.hash if end == head.number else await self._ledger.block_hash(end)
-        fresh = await self._ledger.task_events(self._task, start, end)
+        if end.number < start:
+            return
+        fresh = await self._ledger.task_events(self._task, start, end.number)
         self._entries.extend(fresh)
         try:
             if self.state is None:
@@ -61,8 +74,7 @@ class Follower:
         except ImpossibleEvent:
             self._entries, self._seen, self.state = [], None, None
             raise
-        self._seen = _Checkpoint(end, end_hash)
-        return self.state
+        self._seen = _Checkpoint(end.number, end.hash)
 
     async def _drop_orphans(self) -> None:
         """Forget what a reorganisation took back, newest first."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
 from foedus.learning.errors import LearningError
 from foedus.node.agenda import Agenda
 from foedus.node.answers import Answerer
-from foedus.node.archive import archive_round
+from foedus.node.archive import Archivist
 from foedus.node.bench import Bench
 from foedus.node.courtfeed import CourtFeed
 from foedus.node.errors import StaleBackup
@@ -31,9 +32,6 @@ from foedus.protocol.task import Task
 
 log = structlog.get_logger(__name__)
 
-ARCHIVE_PAUSE = 30.0
-"""Seconds before a round of which something was missing is asked for again."""
-
 
 class TaskRunner:
     """Runs one task: `tick` again and again."""
@@ -45,8 +43,7 @@ class TaskRunner:
         self._inspector: Inspector | None = None
         self._beacon: tuple[int, Hash32, Hash32] | None = None
         self._erased = Opening(0)
-        self._archived, self._archive_at = 0, 0.0
-        self._archiving: asyncio.Task[None] | None = None
+        self._archivist = Archivist(bench.store, bench.terms, bench.manifest, bench.me, bench.peers.of)
         self._told: tuple[object, ...] = ()
         self._stale: Opening | None = None
         post = Post(*(getattr(bench, name) for name in Post.__slots__))
@@ -96,7 +93,7 @@ class TaskRunner:
         self._tower.look(task)
         self._answerer.look(events)
         self._resumer.look(task, self.now())
-        self._archive(task)
+        self._archivist.look(task, self.now())
 
     def _suspects(self, made: Proposal) -> bool:
         """Which proposals to judge: all but my own, and under FAST but those that attesting makes again anyway, unless
@@ -110,7 +107,8 @@ class TaskRunner:
     async def _perform(self, duty: Duty) -> None:
         task = self._follower.state
         if task is not None:
-            await perform(self._bench, task, self._inspector, duty, self.now)
+            work = partial(perform, self._bench, task, self._inspector, duty, self.now)
+            await self._bench.tally.count(duty, work)
 
     def _inspect(self, task: Task) -> None:
         """Keep one inspector, for the opening that runs; none where this journal lacks the opening's keys."""
@@ -154,19 +152,6 @@ class TaskRunner:
         self._bench.board.forget_before(task.address, needed)
         self._bench.reveals.forget_before(task.address, needed)
 
-    def _archive(self, task: Task) -> None:
-        """Keep the oldest finished round that is not kept yet; again later where something is missing."""
-        if self._archiving is not None and self._archiving.done():
-            failure = self._archiving.exception()
-            self._archived += failure is None
-            if failure is not None:
-                self._archive_at = time.monotonic() + ARCHIVE_PAUSE
-                log.info("round not archived yet", task=task.address, round=self._archived + 1, why=str(failure))
-            self._archiving = None
-        due = self._archived < len(task.finished) and time.monotonic() >= self._archive_at
-        if self._archiving is None and due:
-            self._archiving = asyncio.create_task(archive_round(self._bench, task.finished[self._archived]))
-
     async def _clock(self, task: Task) -> Clock:
         head = self._follower.head
         number = head.number if head else 0
@@ -193,8 +178,7 @@ class TaskRunner:
     async def drain(self, seconds: float) -> None:
         """End: let running duties finish for so long."""
         self._warming.cancel()
-        if self._archiving is not None:
-            self._archiving.cancel()
+        self._archivist.close()
         self._tower.close()
         self._answerer.close()
         self._desk.close()

@@ -23,7 +23,7 @@ from foedus.node.watch import Watchtower
 from foedus.protocol.events import LogPoint, TaskCreated
 from foedus.protocol.ids import Address
 from foedus.protocol.ports import BlobMissing
-from foedus.protocol.task import create
+from foedus.protocol.task import Task, create
 from foedus.protocol.terms import InvalidTerms
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,11 @@ class TaskWatch:
         self._answerer = Answerer(post, *known, self._tower.holds, _sender(post.ledger), self._now)
         self._feed = CourtFeed(post.ledger, post.task, lambda: follower.entries)
         self._resumer = Resumer(me, lambda: follower.entries, _sender(post.ledger))
+
+    @property
+    def state(self) -> Task | None:
+        """The task as the chain has it."""
+        return self._follower.state
 
     def _now(self) -> float:
         head = self._follower.head

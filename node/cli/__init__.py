@@ -12,7 +12,18 @@ from rich.console import Console
 from rich.text import Text
 
 from foedus import __version__
-from foedus.node.cli import analyzing, auditing, doctor, joining, looking, relaying, running, simulating, steering
+from foedus.node.cli import (
+    analyzing,
+    auditing,
+    configuring,
+    doctor,
+    joining,
+    looking,
+    relaying,
+    running,
+    simulating,
+    steering,
+)
 from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.contracts import contracts
 from foedus.node.cli.devnet import devnet
@@ -30,6 +41,7 @@ app = typer.Typer(
     help="Foedus: federated learning that nobody has to be trusted with, and anyone can audit.",
 )
 app.add_typer(keys, name="key")
+app.add_typer(configuring.settings, name="config")
 app.add_typer(tasks, name="task")
 app.add_typer(analyzing.analyses, name="analyze")
 app.add_typer(stake, name="stake")
@@ -60,10 +72,14 @@ def options(
     home: Annotated[Path, typer.Option(envvar="FOEDUS_HOME", help="This participant's folder.")] = Path("~/.foedus"),
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
     passphrase_file: Annotated[Path | None, typer.Option(help="A file that only you can read.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of config.toml; may be given again."),
+    ] = None,
 ) -> None:
     """Options before the command."""
     set_up_logs(as_json=not sys.stderr.isatty(), level=QUIET)
-    context.obj = Cli(Home(home.expanduser()), as_json, passphrase_file, Console())
+    context.obj = Cli(Home(home.expanduser()), as_json, passphrase_file, Console(), tuple(settings or ()))
 
 
 @app.command()

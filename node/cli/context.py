@@ -21,15 +21,17 @@ from foedus.node.home import Home
 
 @dataclass(slots=True)
 class Cli:
-    """The options before the command."""
+    """The options before the command. `settings`: what --set said, each `key=value`."""
 
     home: Home
     json: bool
     passphrase_file: Path | None
     console: Console
+    settings: tuple[str, ...] = ()
 
     def config(self) -> Config:
-        return Config.load(self.home)
+        """The settings that count for this command. Raises HomeMissing, BadConfig."""
+        return Config.load(self.home, self.settings)
 
     def passphrase(self, *, confirm: bool = False) -> str:
         """From --passphrase-file, or typed. Raises NodeError where there is neither file nor terminal."""

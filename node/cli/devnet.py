@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,26 @@ def up(
     from foedus.node.devnet.up import run_network
 
     run_network(cli_of(context), path, nodes, rpc)
+
+
+@devnet.command()
+def homes(
+    context: typer.Context,
+    rpc: Annotated[str, typer.Option(help="A development chain that runs already, such as anvil's.")],
+    nodes: Annotated[int, typer.Option(min=1, max=32, help="How many homes.")] = 3,
+    path: Annotated[Path, typer.Option("--dir", help="Where everything is kept.")] = Path("devnet"),
+) -> None:
+    """Deploy the contracts and make funded, staked homes, for daemons that something else starts."""
+    from foedus.node.devnet.local import LocalNetwork
+
+    cli = cli_of(context)
+    if (path / "run.json").exists():
+        cli.answer({"dir": str(path), "made": False}, f"{path} holds a network already.")
+        return
+    network = asyncio.run(LocalNetwork.create(path, rpc, nodes))
+    network.describe()
+    made = [str(node.home.root) for node in network.nodes]
+    cli.answer({"dir": str(path), "made": True, "nodes": made}, f"{nodes} homes under {path}.")
 
 
 @devnet.command()

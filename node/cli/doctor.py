@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import socket
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import typer
 from rich.table import Table
 
-from foedus.contracts.errors import LedgerError
+from foedus.contracts.deployment import Deployment
+from foedus.contracts.errors import LedgerError, WrongChain
 from foedus.contracts.verify import verify
-from foedus.node import keystore
+from foedus.node.cli.checks import Check, home_checks
 from foedus.node.cli.context import Cli, cli_of
 from foedus.node.cli.money import ether
 from foedus.node.cli.sessions import open_ledger
+from foedus.node.config import Config
 from foedus.node.errors import NodeError
 from foedus.protocol.ids import Address
 
-LOW_DISK_BYTES = 1 << 30
 LOW_BALANCE = 10**16
-CLOCK_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One question, its answer, and the remedy where the answer is bad."""
-
-    name: str
-    good: bool
-    found: str
-    remedy: str = ""
+FAST_SECONDS = 15
+"""How far a block's time may be ahead of this machine's clock."""
 
 
 def doctor(context: typer.Context) -> None:
@@ -54,11 +43,16 @@ def doctor(context: typer.Context) -> None:
 
 
 async def _all(cli: Cli) -> list[Check]:
-    return [check for part in (_chain, _home) async for check in part(cli)]
+    return [check for part in (chain_checks, home_checks) async for check in part(cli)]
 
 
-async def _chain(cli: Cli) -> AsyncIterator[Check]:
-    config = cli.config()
+async def chain_checks(cli: Cli) -> AsyncIterator[Check]:
+    """What the chain says of itself, of the contracts, the clock and this account; none of it without an RPC."""
+    config, book = cli.config(), Deployment.load(cli.home.deployment)
+    remedy = "correct `chain_id`, or get the address book of that chain"
+    yield Check(
+        "chain id", config.chain_id == book.chain_id, f"{config.chain_id}, address book {book.chain_id}", remedy
+    )
     try:
         async with open_ledger(cli) as ledger:
             head = await ledger.head()
@@ -66,9 +60,7 @@ async def _chain(cli: Cli) -> AsyncIterator[Check]:
             wrong = "; ".join(map(str, await verify(ledger, ledger.deployment)))
             remedy = "get the network's address book, and the release that it was made with"
             yield Check("contracts", not wrong, wrong or f"verified, factory {ledger.deployment.factory}", remedy)
-            late = int(time.time()) - head.timestamp
-            remedy = "set the clock, or wait until the chain has synchronised"
-            yield Check("clock", abs(late) < CLOCK_SECONDS, f"head is {late} s old", remedy)
+            yield clock_check(int(time.time()) - head.timestamp, config)
             account = Address(cli.account())
             balance = await ledger.balance(account)
             yield Check("balance", balance >= LOW_BALANCE, ether(balance), f"fund {account} for gas")
@@ -77,23 +69,19 @@ async def _chain(cli: Cli) -> AsyncIterator[Check]:
             announced = (await ledger.nodes()).get(account)
             where = ", ".join(announced.addresses) if announced else "not announced yet"
             yield Check("registry", announced is not None, where, "run `foedus node run` once: it announces itself")
+    except WrongChain as error:
+        yield Check("chain", False, str(error), "point `rpc` at the chain of deployment.json: `foedus config show`")
     except LedgerError as error:
-        yield Check("chain", False, str(error), "start the chain, or correct `rpc` in config.toml")
+        yield Check("chain", False, str(error), "start the chain, or correct `rpc`: `foedus config show --origin`")
     except NodeError as error:
         yield Check("key", False, str(error), "run `foedus key new`")
 
 
-async def _home(cli: Cli) -> AsyncIterator[Check]:
-    config = cli.config()
-    known = keystore.accounts(cli.home)
-    yield Check("keys", bool(known), ", ".join(known) or "none", "run `foedus key new`")
-    free = shutil.disk_usage(cli.home.root).free
-    yield Check("disk", free > LOW_DISK_BYTES, f"{free / 2**30:.1f} GiB free", "free some space, or move the home")
-    parts = config.listen.split("/")
-    try:
-        with socket.socket() as probe:
-            probe.bind((parts[2], int(parts[4])))
-        yield Check("listen", True, config.listen)
-    except (OSError, IndexError, ValueError) as error:
-        daemon = cli.home.status.exists()
-        yield Check("listen", daemon, f"{config.listen}: {error}", "choose another `listen` in config.toml")
+def clock_check(late: int, config: Config) -> Check:
+    """late: seconds from the head's timestamp to this machine's clock. Deadlines are kept by both."""
+    if late < -FAST_SECONDS:
+        remedy = "set this machine's clock (timedatectl set-ntp true): it is behind"
+        return Check("clock", False, f"the head is {-late} s in the future", remedy)
+    remedy = "wait until the RPC's node has synchronised; if it has, set this machine's clock: it is ahead"
+    limit = config.stale_seconds
+    return Check("clock", not limit or late <= limit, f"the head is {late} s old", remedy)

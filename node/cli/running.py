@@ -29,11 +29,16 @@ def run_(
     watch_only: Annotated[
         bool, typer.Option("--watch-only", help="Take part in nothing: judge every task's proposals, prove wrong ones.")
     ] = False,
+    http: Annotated[
+        str, typer.Option(metavar="ADDRESS:PORT", help="Serve /healthz, /readyz and /metrics there; as --set http=…")
+    ] = "",
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C: it drains, then stops."""
     from foedus.node.daemon import run_daemon
 
     cli = cli_of(context)
+    if http:
+        cli.settings = (*cli.settings, f"http={http}")
     set_up_logs(as_json=json_logs or not sys.stderr.isatty())
     config, signer = cli.config(), cli.unlock()
 
@@ -87,6 +92,8 @@ def _table(facts: dict[str, Any]) -> Table:
     table = Table("what", "value", title=f"{facts['account']}")
     table.add_row("daemon", said.get("waiting") or alive)
     table.add_row("chain", facts.get("chain") or f"block {facts['block']}")
+    if said.get("http"):
+        table.add_row("health", f"{said['http']}/readyz, /healthz, /metrics")
     for row in facts["tasks"]:
         table.add_row(row["task"], f"{row['phase']}, {row['finished']} of {row['rounds']} rounds finished")
     return table
