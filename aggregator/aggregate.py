@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from foedus.aggregator.causes import HEAD, ROW, MalformedCauses, causes_of, causes_to_bytes
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.messages import Slot
+from foedus.aggregator.parts import Opened
 from foedus.aggregator.rules import rule_of, state_root_of
 from foedus.aggregator.sumtree import flat, group_leaves, group_nodes, sum_root, top_node
 from foedus.aggregator.tops import tops_blob
@@ -113,6 +114,24 @@ def open_groups(layout: Layout, survivors: frozenset[Position], seeds: Mapping[S
     return frozenset(with_survivors - lacking)
 
 
+def opened_by_seeds(
+    layout: Layout,
+    survivors: frozenset[Position],
+    blobs: Mapping[Position, bytes],
+    seeds: Mapping[Slot, Seed],
+) -> Opened:
+    """What the seeds at hand open, in the modes masked and plain.
+
+    blobs: the stored vectors of survivors of openable groups at least; seeds: checked (`unmask.collect`); extra ones
+    are ignored. Raises KeyError where a vector is missing.
+    """
+    groups = sorted(open_groups(layout, survivors, seeds))
+    members = [position for group in groups for position in layout.members_of(group, survivors)]
+    public = {(owner, row): seeds[owner, row] for owner in members for row in public_rows(layout, survivors, owner)}
+    leaves = {group: group_leaves(layout, group, members, blobs, public) for group in groups}
+    return Opened(leaves, unmask_root(layout, public), unmask_to_bytes(public))
+
+
 def aggregate(
     layout: Layout,
     terms: Terms,
@@ -120,25 +139,21 @@ def aggregate(
     base: NDArray[np.int32],
     state: NDArray[np.int32],
     survivors: frozenset[Position],
-    blobs: Mapping[Position, bytes],
-    seeds: Mapping[Slot, Seed],
+    opened: Opened,
     workers: int = 1,
 ) -> Outcome:
-    """Open every group that can be opened, sum, and apply the rule.
+    """Sum every open group, and apply the rule.
 
-    base: int32, shape (model_lanes,); state: int32, what the round before left, or `rules.initial_state`; blobs: the
-    masked vectors of survivors of openable groups at least, checked against their roots (`freeze.check_update`); seeds:
-    checked (`unmask.collect`); extra ones are ignored. Raises MalformedLanes where a vector has another length,
-    KeyError where one is missing.
+    base: int32, shape (model_lanes,); state: int32, what the round before left, or `rules.initial_state`; opened: from
+    `opened_by_seeds` or `parts.open_parts`. Raises MalformedLanes where a vector has another length.
     """
-    opened = open_groups(layout, survivors, seeds)
     chunks = manifest.update_lanes // CHUNK_LANES
-    members = {position for position in survivors if layout.group(position) in opened}
-    for position in sorted(members):
-        if len(blobs[position]) != 4 * manifest.update_lanes:
-            raise MalformedLanes(
-                f"position {position}'s vector has {len(blobs[position])} bytes, not {4 * manifest.update_lanes}"
-            )
+    for group, made in opened.leaves.items():
+        for row, blob in (*made.updates.items(), *made.corrections.items()):
+            if len(blob) != 4 * manifest.update_lanes:
+                raise MalformedLanes(
+                    f"group {group}, row {row}: a vector of {len(blob)} bytes, not {4 * manifest.update_lanes}"
+                )
     rule = rule_of(terms)
     for name, lanes, due in (
         ("base", base, manifest.model_lanes),
@@ -146,15 +161,14 @@ def aggregate(
     ):
         if lanes.shape != (due,) or lanes.dtype != np.int32:
             raise MalformedLanes(f"a {name} of shape {lanes.shape}, {lanes.dtype}, where {due} int32 are due")
-    public = {(owner, row): seeds[owner, row] for owner in members for row in public_rows(layout, survivors, owner)}
-    leaves = {group: group_leaves(layout, group, members, blobs, public) for group in sorted(opened)}
-    nodes = group_nodes(layout.width, leaves, chunks, workers)
+    nodes = group_nodes(layout.width, opened.leaves, chunks, workers)
     sums = {group: flat(node) for group, node in nodes.items()}
     found = {
-        group: dishonest_chunk(terms, manifest, sums[group], len(leaves[group].updates)) for group in sorted(opened)
+        group: dishonest_chunk(terms, manifest, sums[group], len(layout.members_of(group, survivors)))
+        for group in sorted(opened.groups)
     }
     causes = {group: chunk for group, chunk in found.items() if chunk is not None}
-    honest = opened - causes.keys()
+    honest = opened.groups - causes.keys()
     top = top_node(layout.width, layout.groups.count, nodes, chunks, causes.keys())
     weight = sum(group_weight(manifest, sums[group]) for group in honest)
     model, after = rule.step(base, state, signed(flat(top)[: manifest.model_lanes]), weight)
@@ -168,9 +182,9 @@ def aggregate(
         state_blob=state_blob,
         state_root=state_root_of(rule, state_blob),
         sum_root=sum_root(top),
-        unmask_root=unmask_root(layout, public),
-        unmask_blob=unmask_to_bytes(public),
-        groups=to_bitmap([Position(group) for group in opened], count),
+        unmask_root=opened.root,
+        unmask_blob=opened.blob,
+        groups=to_bitmap([Position(group) for group in opened.groups], count),
         quarantined=to_bitmap([Position(group) for group in causes], count),
         total_weight=weight,
         tops_blob=tops_blob(top),

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import assert_never
 
 import numpy as np
 
 from foedus.aggregator.aggregate import MalformedProposal, Outcome, ProposalManifest, aggregate, proposal_limit
 from foedus.aggregator.audit_base import Base, Plan, base_after, filled
-from foedus.aggregator.bundle import Envelope
+from foedus.aggregator.audit_parts import audit_parts
+from foedus.aggregator.audit_scene import Scene
+from foedus.aggregator.audit_seeds import audit_seeds
 from foedus.aggregator.evidence import Evidence
 from foedus.aggregator.freeze import (
-    BundleMalformed,
-    BundleMismatch,
-    Fault,
-    JunkShare,
-    SeedsRootMismatch,
-    UpdateRootMismatch,
-    check_envelope,
-    check_update,
-    find_disputes,
     refusals,
 )
-from foedus.aggregator.layout import ENVELOPE_LIMIT, Layout, UnfitLayout
-from foedus.aggregator.messages import Slot
-from foedus.aggregator.report import Finding, Mismatch, RoundReport, Status, status_of
+from foedus.aggregator.layout import Layout, UnfitLayout
+from foedus.aggregator.modes import vector_mode
+from foedus.aggregator.report import Finding, RoundReport, Status, status_of
 from foedus.aggregator.rules import initial_state
-from foedus.aggregator.unmask import public_slots, seed_fits
-from foedus.aggregator.unmasked import MalformedUnmask, unmask_from_bytes, unmask_limit
 from foedus.protocol.bitmap import MalformedBitmap, from_bitmap
 from foedus.protocol.cids import block_cid
 from foedus.protocol.commitments import Context
-from foedus.protocol.ids import Address, Hash32, Position, Seed, Wei
+from foedus.protocol.ids import Address, Hash32, Wei
 from foedus.protocol.ports import BlobStore
-from foedus.protocol.round import Freeze, Proposal, Round
+from foedus.protocol.round import Round
 from foedus.protocol.task import Task
 
 Payouts = Callable[[Task, Round, Outcome], tuple[Hash32, Wei]]
@@ -114,22 +104,10 @@ def _verdicts(round_: Round, findings: tuple[Finding, ...]) -> dict[Address, Sta
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Audit:
-    """One round under audit."""
+class _Audit(Scene):
+    """What is checked of it."""
 
-    evidence: Evidence
-    plan: Plan
-    round: Round
-    freeze: Freeze
-    proposal: Proposal
-    layout: Layout
-    context: Context
-    opened: frozenset[int]
-
-    def address(self, position: Position) -> Address | None:
-        member = self.round.roster.get(position)
-        return member.address if member is not None else None
+    __slots__ = ()
 
     def check_quorums(self, *, attested: bool) -> None:
         """Signers and attesters are on the committee and enough; the proposer sits where it says.
@@ -181,10 +159,12 @@ class _Audit:
 
         Without the base model the new one is not compared; without the base state neither is that, nor the new state.
         """
-        envelopes = await self._envelopes()
-        vectors = await self._vectors(envelopes)
-        seeds = await self._seeds(envelopes, hints) if hints is not None else None
-        if seeds is None or any(p not in vectors for p in self._members()):
+        mode = vector_mode(self.plan.terms.mode)
+        if mode is None:
+            opened = await audit_seeds(self, hints)
+        else:
+            opened = await audit_parts(mode, self, hints)
+        if opened is None:
             return None
         lanes, model, state = self.plan.manifest.model_lanes, base.model.lanes, base.state.lanes
         outcome = aggregate(
@@ -194,8 +174,7 @@ class _Audit:
             base=model if model is not None else np.zeros(lanes, dtype=np.int32),
             state=state if state is not None else initial_state(self.plan.rule, lanes),
             survivors=self.freeze.survivors,
-            blobs=vectors,
-            seeds=seeds,
+            opened=opened,
             workers=self.plan.workers,
         )
         claim = self.proposal.aggregate
@@ -223,100 +202,3 @@ class _Audit:
         root, total = payouts(task, self.round, outcome)
         self.evidence.expect("payout_root", owner, root, claim.payout_root)
         self.evidence.expect("payout_total", owner, total, claim.payout_total)
-
-    def _members(self) -> list[Position]:
-        """The survivors of opened groups."""
-        return [p for p in sorted(self.freeze.survivors) if self.layout.group(p) in self.opened]
-
-    async def _envelopes(self) -> dict[Position, Envelope]:
-        """The envelopes of survivors and of disputed pairs that match their commitments; and who disagrees."""
-        wanted = self.freeze.survivors | {position for pair in self.freeze.disputes for position in pair}
-        envelopes: dict[Position, Envelope] = {}
-        for position in sorted(wanted & self.round.commitments.keys()):
-            commitment = self.round.commitments[position]
-            cid, owner = block_cid(commitment.bundle), commitment.participant
-            blob = await self.evidence.fetch("bundle", cid, ENVELOPE_LIMIT, owner, commitment.bundle)
-            if blob is None:
-                continue
-            read = check_envelope(self.layout, commitment, blob)
-            if isinstance(read, Envelope):
-                envelopes[position] = read
-            elif position in self.freeze.survivors:
-                self.evidence.findings.append(_mismatch(read, owner))
-        if self.freeze.survivors <= envelopes.keys():
-            self.evidence.verified.append("bundles")
-        found = find_disputes(self.layout, envelopes)
-        for pair in sorted(found):
-            if set(pair) <= self.freeze.survivors:
-                for position in pair:
-                    shown = f"positions {pair[0]} and {pair[1]} disagree about their seed"
-                    self.evidence.refute("survivors", self.address(position), "survivors that agree", shown)
-        for low, high in sorted(self.freeze.disputes):
-            if {low, high} <= envelopes.keys() and (low, high) not in found:
-                self.evidence.refute("disputes", None, f"positions {low} and {high} disagree", "they agree")
-        return envelopes
-
-    async def _vectors(self, envelopes: Mapping[Position, Envelope]) -> dict[Position, bytes]:
-        """The masked vectors of opened groups' survivors that match their roots."""
-        lanes = self.plan.manifest.update_lanes
-        vectors: dict[Position, bytes] = {}
-        for position in self._members():
-            if position not in envelopes:
-                continue
-            commitment = self.round.commitments[position]
-            owner = commitment.participant
-            blob = await self.evidence.fetch("masked update", envelopes[position].update, 4 * lanes, owner)
-            if blob is None:
-                continue
-            fault = check_update(commitment, blob, lanes)
-            if fault is None:
-                vectors[position] = blob
-            else:
-                self.evidence.findings.append(_mismatch(fault, owner))
-        if all(position in vectors for position in self._members()):
-            self.evidence.verified.append("update_roots")
-        return vectors
-
-    async def _seeds(self, envelopes: Mapping[Position, Envelope], hints: ProposalManifest) -> dict[Slot, Seed] | None:
-        """The public seeds: exactly those that the opened groups demand, each as committed; None where they are not."""
-        proposer = self.proposal.aggregator
-        blob = await self.evidence.fetch("unmask", hints.unmask, unmask_limit(self.layout), proposer)
-        if blob is None:
-            return None
-        try:
-            seeds = unmask_from_bytes(self.layout, blob)
-        except MalformedUnmask as error:
-            self.evidence.refute("unmask", proposer, "a canonical list of seeds", str(error))
-            return None
-        before = len(self.evidence.findings)
-        slots = public_slots(self.layout, self.freeze.survivors)
-        due = {slot for slot in slots if self.layout.group(slot[0]) in self.opened}
-        for owner, row in sorted(due - seeds.keys()):
-            self.evidence.refute(f"seed of row {row}", self.address(owner), "published", "missing")
-        for owner, row in sorted(seeds.keys() - due):
-            self.evidence.refute(f"seed of row {row}", self.address(owner), "kept secret", "published")
-        for (owner, row), seed in sorted(seeds.items()):
-            if (owner, row) not in due or owner not in envelopes:
-                continue
-            if not seed_fits(self.layout, self.context, envelopes[owner], row, seed):
-                committed = envelopes[owner].hash_of(row).hex()
-                self.evidence.refute(f"seed of row {row}", self.address(owner), committed, "another hash")
-        if len(self.evidence.findings) > before:
-            return None
-        self.evidence.verified.append("seeds")
-        return seeds
-
-
-def _mismatch(fault: Fault, owner: Address) -> Mismatch:
-    match fault:
-        case BundleMismatch():
-            return Mismatch("bundle", owner, fault.committed.hex(), fault.found.hex())
-        case SeedsRootMismatch():
-            return Mismatch("seeds_root", owner, fault.committed.hex(), fault.found.hex())
-        case UpdateRootMismatch():
-            return Mismatch("update_root", owner, fault.committed.hex(), fault.found.hex())
-        case BundleMalformed():
-            return Mismatch("bundle", owner, "a bundle of this round's layout", fault.why)
-        case JunkShare():
-            return Mismatch("share", owner, "shares that fit their commitments", f"row {fault.row}")
-    assert_never(fault)

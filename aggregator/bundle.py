@@ -71,17 +71,24 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A bundle before its masked vector is stored. `seal` draws no randomness: sealing again gives the same bytes."""
+    """A bundle before its blobs are stored. `seal` draws no randomness: sealing again gives the same bytes.
+
+    secrets: what its participant must keep to reveal later, if anything; beside: blobs that are stored with the vector,
+    in the order in which the envelope names them; version: the envelope's first 4 bytes.
+    """
 
     update_blob: bytes = field(repr=False)
     update_root: Hash32
     seeds_root: Hash32
     secrets: Secrets | None
     body: bytes = field(repr=False)
+    beside: tuple[bytes, ...] = field(default=(), repr=False)
+    version: bytes = VERSION
 
-    def seal(self, update: Cid) -> bytes:
-        """The envelope, once the masked vector's CID is known. Its sha256 is the commitment's `bundle`."""
-        return VERSION + checked_cid(update.encode()).encode() + self.body
+    def seal(self, update: Cid, *beside: Cid) -> bytes:
+        """The envelope, once its blobs' CIDs are known. Its sha256 is the commitment's `bundle`."""
+        named = (checked_cid(cid.encode()).encode() for cid in (update, *beside))
+        return self.version + b"".join(named) + self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +149,8 @@ def make_bundle(
 ) -> Prepared:
     """Mask an update and share out its secrets.
 
-    update: uint32, shape (update_lanes,), from `encode_update`. In plain mode nothing is masked or shared. Raises
-    WrongKeys, MalformedLanes.
+    update: uint32, shape (update_lanes,), from `encode_update`. In plain mode nothing is masked or shared. The other
+    modes than these two prepare theirs by themselves (`modes.VectorMode.prepare`). Raises WrongKeys, MalformedLanes.
     """
     if layout.mode == "plain":
         blob = masked(update, [])

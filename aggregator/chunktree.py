@@ -32,9 +32,11 @@ class ChunkTree:
         """The tree over the opened groups' leaves; `quarantined` ones count nothing above their own nodes."""
         lanes: dict[int, Lanes] = {}
         for group, leaves in groups.items():
-            for row, blob in leaves.updates.items():
+            stored = {shape.leaf(UpdateSlot(group, row)): blob for row, blob in leaves.updates.items()}
+            stored |= {shape.leaf(MaskSlot(group, row, row, False)): blob for row, blob in leaves.corrections.items()}
+            for node, blob in stored.items():
                 piece = blob[CHUNK_BYTES * chunk : CHUNK_BYTES * (chunk + 1)]
-                lanes[shape.leaf(UpdateSlot(group, row))] = lanes_from_bytes(piece, CHUNK_BYTES // 4)
+                lanes[node] = lanes_from_bytes(piece, CHUNK_BYTES // 4)
             for row, seed in leaves.selves.items():
                 lanes[shape.leaf(MaskSlot(group, row, row, False))] = -prg(seed, chunk, 1)
             for index, (seed, sign) in leaves.pairs.items():

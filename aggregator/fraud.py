@@ -11,7 +11,7 @@ from foedus.aggregator.fraud_groups import find_wrong_group, find_wrong_quaranti
 from foedus.aggregator.fraud_rule import find_wrong_step
 from foedus.aggregator.fraud_seeds import Published, find_wrong_seed
 from foedus.aggregator.fraud_sums import find_wrong_sum
-from foedus.aggregator.inputs import Inputs, Sums
+from foedus.aggregator.inputs import Inputs, Sums, seed_leaves
 from foedus.aggregator.testimony import Testimony
 from foedus.aggregator.verdicts import Finding
 from foedus.protocol.events import Aggregate
@@ -32,7 +32,7 @@ def find(inputs: Inputs, claim: Aggregate, testimony: Testimony, workers: int = 
     published = find_wrong_seed(inputs, claim, opened, testimony)
     if not isinstance(published, Published):
         return published
-    sums = Sums.of(inputs, opened, quarantined, published.seeds, workers)
+    sums = Sums.of(inputs, seed_leaves(inputs, opened, published.seeds), quarantined, workers)
     return (
         find_wrong_sum(inputs, claim, opened, published, sums, testimony)
         or find_wrong_group(inputs, claim, opened, sums)

@@ -205,13 +205,13 @@ def without_disputants(candidates: Collection[Position], disputes: Collection[Pa
 def choose_survivors(layout: Layout, valid: Collection[Position], disputes: Collection[Pair]) -> Choice:
     """Whom to freeze, of the positions whose bundles passed.
 
-    A connected part of the masking graph with fewer than `g_min` members is left out whole; parts do not touch, so one
-    pass settles it, and every group that is left has `g_min` too. The same inputs give every member the same choice.
-    Raises TooFewSurvivors.
+    A part that opens by itself (`Layout.parts`) with fewer than `g_min` members is left out whole; parts do not touch,
+    so one pass settles it, and every group that is left has `g_min` too. The same inputs give every member the same
+    choice. Raises TooFewSurvivors.
     """
     pairs = frozenset(disputes)
     kept = without_disputants(valid, pairs)
-    if layout.mode == "masked":
+    if layout.mode != "plain":
         kept = frozenset(p for part in layout.parts(kept) if len(part) >= layout.g_min for p in part)
     if len(kept) < max(layout.min_survivors, 1):
         raise TooFewSurvivors(len(kept), layout.min_survivors)
@@ -223,7 +223,7 @@ class Refusal(Enum):
 
     TOO_FEW = "fewer survivors than the terms demand"
     NOT_COMMITTED = "a survivor that is not on the roster or did not commit"
-    PART_TOO_SMALL = "a connected part of the masking graph with fewer than g_min survivors"
+    PART_TOO_SMALL = "a part that opens by itself with fewer than g_min survivors"
     DISAGREE = "two survivors that disagree about their pair seed"
     NOT_VALID = "a survivor whose bundle did not pass my checks"
     FALSE_DISPUTE = "a disputed pair that agrees"
@@ -238,7 +238,7 @@ def refusals(
         found.add((Refusal.TOO_FEW, None))
     known = {p for p in survivors if p in layout.roster}
     found |= {(Refusal.NOT_COMMITTED, p) for p in survivors if p not in layout.roster or p not in committed}
-    if layout.mode == "masked":
+    if layout.mode != "plain":
         small = [part for part in layout.parts(known) if len(part) < layout.g_min]
         found |= {(Refusal.PART_TOO_SMALL, p) for part in small for p in part}
     return frozenset(found)

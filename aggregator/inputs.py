@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from foedus.aggregator.bundle import Envelope
@@ -90,9 +90,18 @@ class Inputs:
         ]
 
 
+def seed_leaves(inputs: Inputs, opened: Collection[int], seeds: Mapping[Slot, Seed]) -> dict[int, GroupLeaves]:
+    """The leaves of a claim's own choice of groups and seeds. Raises KeyError where a survivor's vector is missing."""
+    return {
+        group: group_leaves(inputs.layout, group, inputs.survivors, inputs.vectors, seeds)
+        for group in sorted(opened)
+        if inputs.members(group)
+    }
+
+
 @dataclass(frozen=True)
 class Sums:
-    """The sum trees of a claim's own choice of groups and seeds, made again: one tree a chunk, `nodes` by group."""
+    """The sum trees of a claim's opened groups, made again: one tree a chunk, `nodes` by group."""
 
     shape: SumShape
     leaves: Mapping[int, GroupLeaves] = field(repr=False)
@@ -102,20 +111,10 @@ class Sums:
 
     @classmethod
     def of(
-        cls,
-        inputs: Inputs,
-        opened: frozenset[int],
-        quarantined: frozenset[int],
-        seeds: Mapping[Slot, Seed],
-        workers: int = 1,
+        cls, inputs: Inputs, leaves: Mapping[int, GroupLeaves], quarantined: frozenset[int], workers: int = 1
     ) -> Sums:
-        """Raises KeyError where a survivor's vector is missing."""
+        """leaves: of the opened groups, as `seed_leaves` or `parts.open_parts` make them."""
         layout, chunks = inputs.layout, inputs.chunks
-        leaves = {
-            group: group_leaves(layout, group, inputs.survivors, inputs.vectors, seeds)
-            for group in sorted(opened)
-            if inputs.members(group)
-        }
         nodes = group_nodes(layout.width, leaves, chunks, workers)
         top = top_node(layout.width, layout.groups.count, nodes, chunks, quarantined)
         return cls(inputs.shape, leaves, quarantined, nodes, tops_of(top))

@@ -16,7 +16,7 @@ from foedus.protocol.bitmap import Pair
 from foedus.protocol.groups import Groups, components, neighbours
 from foedus.protocol.ids import Position, PublicKey
 from foedus.protocol.round import Participant, Round
-from foedus.protocol.terms import Mode, Terms
+from foedus.protocol.terms import SEED_MODES, Mode, Terms
 
 ENVELOPE_LIMIT = 1 << 20
 """An envelope is one block, in bytes."""
@@ -31,7 +31,7 @@ _PROBE = bytes([1]) * 32
 
 
 class UnfitLayout(ValueError):
-    """A round that the masked mode cannot run; the message names what to change in the terms."""
+    """A round that the terms' mode cannot run; the message names what to change in the terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class Layout:
         return self.places[position][0]
 
     def secret_rows(self, position: Position) -> tuple[int, ...]:
-        """The rows of a participant's secrets: its own (the self mask) and its neighbours'. None in plain mode."""
-        if self.mode == "plain":
+        """The rows of a participant's secrets: its own (the self mask) and its neighbours'. None but in masked mode."""
+        if self.mode != "masked":
             return ()
         return tuple(sorted({self.row(position), *(self.row(peer) for peer in self.masks_with[position])}))
 
@@ -146,8 +146,12 @@ class Layout:
         )
 
     def parts(self, survivors: Collection[Position]) -> list[frozenset[Position]]:
-        """The connected parts of the masking graph on `survivors`: each one's sum can be opened by itself."""
-        return components(survivors, self.edges)
+        """The sets of survivors whose sums can be opened each by itself: the connected parts of the masking graph,
+        whole groups in the modes that have none, and single survivors in plain mode."""
+        if self.mode in SEED_MODES:
+            return components(survivors, self.edges)
+        members = (self.members_of(group, frozenset(survivors)) for group in range(self.groups.count))
+        return [frozenset(part) for part in members if part]
 
 
 def makes_secrets(key: PublicKey) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from itertools import pairwise
@@ -59,14 +59,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class GroupLeaves:
-    """What is in a group's slots: masked vectors and self seeds by row, pair seeds with their sign by pair index.
+    """What is in a group's slots: stored vectors and self seeds by row, pair seeds with their sign by pair index.
 
-    The signs are those with which masks are cancelled.
+    The signs are those with which masks are cancelled. corrections: where the group's sum is not opened by seeds, the
+    lanes themselves that stand in a row's self slot, big-endian as stored.
     """
 
     updates: Mapping[int, bytes]
-    selves: Mapping[int, Seed]
-    pairs: Mapping[int, tuple[Seed, int]]
+    selves: Mapping[int, Seed] = field(default_factory=dict)
+    pairs: Mapping[int, tuple[Seed, int]] = field(default_factory=dict)
+    corrections: Mapping[int, bytes] = field(default_factory=dict)
 
 
 def sum_leaf_hash(value: bytes) -> bytes:
@@ -195,18 +197,20 @@ def _group_runs(width: int, leaves: GroupLeaves, first: int, chunks: int) -> Ite
     for start in range(0, chunks, BATCH_CHUNKS):
         run = min(BATCH_CHUNKS, chunks - start)
 
-        def update(row: int, start: int = start, run: int = run) -> Node:
-            lanes = np.frombuffer(leaves.updates[row], ">u4", run * CHUNK_LANES, start * CHUNK_BYTES)
-            return leaf(lanes.reshape(run, CHUNK_LANES))
+        def stored(blob: bytes, start: int = start, run: int = run) -> Node:
+            return leaf(np.frombuffer(blob, ">u4", run * CHUNK_LANES, start * CHUNK_BYTES).reshape(run, CHUNK_LANES))
 
-        def own_mask(row: int, run: int = run) -> Node:
-            return mask(selves[row], -1, run)
+        def update(row: int, stored: Callable[[bytes], Node] = stored) -> Node:
+            return stored(leaves.updates[row])
+
+        def own_mask(row: int, stored: Callable[[bytes], Node] = stored, run: int = run) -> Node:
+            return mask(selves[row], -1, run) if row in selves else stored(leaves.corrections[row])
 
         def pair_mask(index: int, run: int = run) -> Node:
             return mask(*pairs[index], run)
 
         left = subtree(update, sorted(leaves.updates), depth)
-        right = subtree(own_mask, sorted(selves), depth)
+        right = subtree(own_mask, sorted({*selves, *leaves.corrections}), depth)
         own = join(left, right, zero_hash(depth), zero_hash(depth))
         masked = subtree(pair_mask, sorted(pairs), 2 * depth)
         made = join(own, masked, zero_hash(depth + 1), zero_hash(2 * depth))
@@ -256,8 +260,10 @@ def group_nodes(width: int, groups: Mapping[int, GroupLeaves], chunks: int, work
 
 
 def _cut(leaves: GroupLeaves, low: int, high: int) -> GroupLeaves:
-    updates = {row: blob[low * CHUNK_BYTES : high * CHUNK_BYTES] for row, blob in leaves.updates.items()}
-    return GroupLeaves(updates, leaves.selves, leaves.pairs)
+    def cut(blobs: Mapping[int, bytes]) -> dict[int, bytes]:
+        return {row: blob[low * CHUNK_BYTES : high * CHUNK_BYTES] for row, blob in blobs.items()}
+
+    return GroupLeaves(cut(leaves.updates), leaves.selves, leaves.pairs, cut(leaves.corrections))
 
 
 def top_node(width: int, count: int, nodes: Mapping[int, Node], chunks: int, quarantined: Collection[int] = ()) -> Node:

@@ -36,6 +36,7 @@ __all__ = [
     "WrongDealing",
     "WrongSeed",
     "WrongShare",
+    "bind_survivors",
     "collect",
     "public_rows",
     "public_slots",
@@ -95,8 +96,8 @@ class FirstFreeze:
 
 
 def public_rows(layout: Layout, survivors: Collection[Position], owner: Position) -> tuple[int, ...]:
-    """The rows of a survivor's secrets that become public, in order. Empty for anyone else, and in plain mode."""
-    if layout.mode == "plain" or owner not in survivors:
+    """The rows of a survivor's secrets that become public, in order. Empty for anyone else, and but in masked mode."""
+    if layout.mode != "masked" or owner not in survivors:
         return ()
     out = {layout.row(peer) for peer in layout.masks_with[owner] if peer not in survivors}
     return tuple(sorted({layout.row(owner), *out}))
@@ -107,7 +108,8 @@ def public_slots(layout: Layout, survivors: Collection[Position]) -> tuple[Slot,
     return tuple((owner, row) for owner in sorted(survivors) for row in public_rows(layout, survivors, owner))
 
 
-def _bind(layout: Layout, context: Context, survivors: frozenset[Position], guard: UnmaskGuard) -> None:
+def bind_survivors(layout: Layout, context: Context, survivors: frozenset[Position], guard: UnmaskGuard) -> None:
+    """What comes before anything of a frozen set is revealed, in every mode. Raises UnsafeFreeze, SecondFreeze."""
     reasons = refusals(layout, survivors, layout.roster.keys())
     if reasons:
         raise UnsafeFreeze(reasons)
@@ -132,7 +134,7 @@ def reveal(
         raise NotYours(f"position {me} is not among the survivors: its self mask stays secret")
     if secrets.place != place_of(context, layout.roster[me].address):
         raise NotYours(f"these secrets are not of round {context.round} attempt {context.attempt}, position {me}")
-    _bind(layout, context, survivors, guard)
+    bind_survivors(layout, context, survivors, guard)
     seeds = {layout.row(peer): seed for peer, seed in pair_seeds(layout, context, me, keys).items()}
     seeds[layout.row(me)] = secrets.own
     rows = public_rows(layout, survivors, me)
@@ -156,7 +158,7 @@ def release_shares(
     """
     if me not in layout.committee:
         raise NotYours(f"position {me} is not on the committee")
-    _bind(layout, context, survivors, guard)
+    bind_survivors(layout, context, survivors, guard)
     found: list[tuple[Slot, Share]] = []
     for owner in sorted(set(absent) & survivors & envelopes.keys()):
         rows, envelope = public_rows(layout, survivors, owner), envelopes[owner]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from foedus.aggregator.chunktree import beside
-from foedus.aggregator.inputs import Inputs, Sums
+from foedus.aggregator.inputs import Inputs, Sums, seed_leaves
 from foedus.aggregator.testimony import Testimony
 from foedus.aggregator.unmasked import unmask_leaves
 from foedus.contracts import court
@@ -118,7 +118,7 @@ def answer(post: Post, inputs: Inputs, shown: Testimony, proposal: Proposal, ask
         count, claim = inputs.layout.groups.count, proposal.aggregate
         opened, left_out = from_bitmap(claim.groups, count), from_bitmap(claim.quarantined, count)
         seeds = fitting_seeds(inputs, shown.unmask)
-        sums = Sums.of(inputs, frozenset(opened), frozenset(left_out), seeds)
+        sums = Sums.of(inputs, seed_leaves(inputs, opened, seeds), frozenset(left_out))
         path = sums.tree(asked.index).path(asked.node)
         return court.answer_node(deployment, asked, path, beside(sums.tops, asked.index))
     leaves, hashes = leaves_of(inputs, shown, asked)

@@ -10,19 +10,20 @@ from eth_utils.crypto import keccak
 from foedus.protocol.chunks import CHUNK_LANES
 from foedus.protocol.ids import Hash32
 from foedus.protocol.manifest import Manifest
-from foedus.protocol.terms import RuleName, Terms
+from foedus.protocol.terms import Mode, RuleName, Terms
 
 
 @dataclass(frozen=True, slots=True)
 class Law:
     """The same names and order as the contract's `Law` struct; units are those of `Terms`.
 
-    chunks: of the model, 256 lanes each; an update has one more. rule: the place of the rule's name in `RuleName`.
+    chunks: of the model, 256 lanes each; an update has one more. mode, rule: the name's place in `Mode` and `RuleName`.
     survivors_share: presence and contribution together, of a round's worth, in basis points.
     """
 
     chunks: int
     group_size: int
+    mode: int
     rule: int
     scale_bits: int
     update_bits: int
@@ -42,6 +43,7 @@ class Law:
         return cls(
             chunks=manifest.model_lanes // CHUNK_LANES,
             group_size=terms.group_size,
+            mode=get_args(Mode).index(terms.mode),
             rule=get_args(RuleName).index(terms.rule),
             scale_bits=terms.scale_bits,
             update_bits=terms.update_bits,

@@ -19,7 +19,11 @@ from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Hash32, Wei
 from foedus.protocol.privacy import DifferentialPrivacy, Noise
 
-Mode = Literal["masked", "plain"]
+Mode = Literal["masked", "plain", "lightsecagg", "rlwe", "bfv", "ckks"]
+"""How single updates are hidden, in the order of their numbers in the contract."""
+SEED_MODES: frozenset[Mode] = frozenset({"masked", "plain"})
+"""Modes whose sums are opened by seeds: all that a claim rests on can be proven on the chain. In the others a few
+members open a whole group's sum, and what they say of it rests on a quorum."""
 Grouping = Literal["epoch", "redrawn"]
 Weighting = Literal["uniform", "examples"]
 RuleName = Literal["fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad"]

@@ -62,6 +62,10 @@ class Client(Protocol):
         ...
 
 
+class BrokenRound(RuntimeError):
+    """An honest participant's bundle, seed or part failed a check: a fault of this software, not of any participant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Away:
     """Who drops out of one attempt: before its commit, or after it and before it could reveal."""

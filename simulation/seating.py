@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import MappingProxyType
 
+from foedus.aggregator.bundle import Prepared
 from foedus.aggregator.keys import Random, RoundKeys
+from foedus.protocol.cids import block_cid
 from foedus.protocol.commitments import Context, tagged
-from foedus.protocol.ids import Address, Attempt, Hash32, Opening, Position, RoundNumber
-from foedus.protocol.round import Participant, Round
+from foedus.protocol.ids import Address, Attempt, Cid, Hash32, Opening, Position, RoundNumber
+from foedus.protocol.round import Commitment, Participant, Round
 from foedus.protocol.terms import Terms
 
 GENESIS = tagged("foedus/simulation/genesis/v1")
@@ -76,3 +79,25 @@ def seat(
     )
     context = Context(GENESIS, CHAIN_ID, TASK, number, attempt, base)
     return Seating(round_, context, MappingProxyType(keys))
+
+
+def sealed(seating: Seating, position: Position, made: Prepared) -> tuple[Commitment, bytes]:
+    """A bundle's commitment and envelope, with every blob under the CID of one block."""
+
+    def named(blob: bytes) -> Cid:
+        return block_cid(Hash32(sha256(blob).digest()))
+
+    envelope = made.seal(named(made.update_blob), *map(named, made.beside))
+    commitment = Commitment(
+        opening=seating.round.opening,
+        round=seating.round.number,
+        attempt=seating.round.attempt,
+        participant=account(position),
+        position=position,
+        generation=seating.round.opening,
+        update_root=made.update_root,
+        seeds_root=made.seeds_root,
+        bundle=Hash32(sha256(envelope).digest()),
+        data_root=Hash32(bytes(32)),
+    )
+    return commitment, envelope

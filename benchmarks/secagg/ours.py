@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.secagg.jobs import Job, trained
-from foedus.aggregator.aggregate import aggregate
+from foedus.aggregator.aggregate import aggregate, opened_by_seeds
 from foedus.aggregator.bundle import Prepared, make_bundle, pair_seeds, parse_envelope
 from foedus.aggregator.freeze import check_shares
 from foedus.aggregator.layout import Layout
@@ -133,7 +133,8 @@ class Masked:
 
     def aggregate(self) -> None:
         start, seeds = (self.model, self.state), self.collected.seeds
-        made = aggregate(self.layout, self.terms, self.manifest, *start, self.survivors, self.vectors, seeds)
+        opened = opened_by_seeds(self.layout, self.survivors, self.vectors, seeds)
+        made = aggregate(self.layout, self.terms, self.manifest, *start, self.survivors, opened)
         if not np.array_equal(made.group_sums[0], self.due):
             raise ArithmeticError("the sum is not the survivors' plain one")
 

@@ -43,6 +43,7 @@ abstract contract ChunkDemands is AggregatorDemands {
         payable
         returns (bytes32 demand)
     {
+        SumPath.requireUpdates(case_.law.mode);
         Position position = committed.made.position;
         Commitments.requireMade(case_, committed, position);
         Roll.requireFrozen(case_, frozen);
@@ -80,6 +81,7 @@ abstract contract ChunkDemands is AggregatorDemands {
         if (tree == Tree.MODEL) return (made.modelRoot, chunks);
         if (tree == Tree.STATE) return (made.stateRoot, chunks * _stateLanes(case_.law.rule));
         if (tree == Tree.UNMASK) {
+            SumPath.requireSeeds(case_.law.mode);
             Shape memory shape = SumPath.shape(case_);
             return (made.unmaskRoot, shape.count << (2 * shape.rows));
         }

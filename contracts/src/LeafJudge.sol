@@ -33,6 +33,7 @@ contract LeafJudge is Judge {
     /// @inheritdoc Judge
     function judge(Case calldata case_, bytes calldata proof) external view {
         LeafProof calldata shown = _read(proof);
+        SumPath.requireUpdates(case_.law.mode);
         Shape memory tree = SumPath.shape(case_);
         SumPath.requireOpened(case_, tree, shown.group);
         SumPath.requireStands(case_, shown.way, SumPath.updateLeaf(tree, shown.group, shown.row), shown.leaf);

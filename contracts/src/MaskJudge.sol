@@ -32,6 +32,7 @@ contract MaskJudge is Judge {
     /// @inheritdoc Judge
     function judge(Case calldata case_, bytes calldata proof) external view {
         MaskProof calldata shown = _read(proof);
+        SumPath.requireSeeds(case_.law.mode);
         Shape memory tree = SumPath.shape(case_);
         SumPath.requireOpened(case_, tree, shown.group);
         uint256 node = shown.pair

@@ -57,6 +57,7 @@ contract PaddingJudge is Judge {
             return (case_.claim.aggregate.stateRoot, lanes * chunks);
         }
         if (tree == Tree.UNMASK) {
+            SumPath.requireSeeds(case_.law.mode);
             Shape memory shape = SumPath.shape(case_);
             return (case_.claim.aggregate.unmaskRoot, shape.count << (2 * shape.rows));
         }

@@ -12,6 +12,7 @@ import {Merkle} from "./Merkle.sol";
 import {Roll} from "./Roll.sol";
 import {Seating} from "./Seating.sol";
 import {Slot} from "./Slot.sol";
+import {SumPath} from "./SumPath.sol";
 import {Commitment, Fault, Phase, Position, Settings} from "./TaskTypes.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
@@ -40,6 +41,7 @@ abstract contract RevealDemands is Docket, Bonds {
         IAccused task = IAccused(last.task);
         Settings memory terms = task.settings();
         _requireLaw(last.law, terms.law);
+        SumPath.requireSeeds(last.law.mode);
         Slot memory state = task.slot();
         if (state.phase != Phase.AGGREGATE) revert NotAggregating(state.phase);
         _requireFrozen(task, frozen);

@@ -50,6 +50,7 @@ contract SeedJudge is Judge {
     /// @inheritdoc Judge
     function judge(Case calldata case_, bytes calldata proof) external view {
         SeedProof calldata shown = _read(proof);
+        SumPath.requireSeeds(case_.law.mode);
         Shape memory tree = SumPath.shape(case_);
         Unmasked.requirePublished(case_, tree, shown.group, shown.row, shown.other, shown.seed, shown.path);
         (bool published, bool due) = (shown.seed != 0, _isDue(case_, tree, shown));

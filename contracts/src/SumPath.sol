@@ -5,6 +5,7 @@ import {Case} from "./Judge.sol";
 import {Merkle} from "./Merkle.sol";
 import {Seating} from "./Seating.sol";
 import {SumTree} from "./SumTree.sol";
+import {Mode} from "./TaskTypes.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @notice From a node of a chunk's sum tree up to the claim's `sumRoot`.
@@ -36,8 +37,20 @@ library SumPath {
     error WrongStanding(uint256 group, bool opened, bool quarantined);
     /// @notice The way has another number of words than its node's depth makes.
     error WrongSteps(uint256 words, uint256 need);
+    /// @notice Tasks of this mode have no such leaves.
+    error NotInThisMode(Mode mode);
     /// @notice The way leads to a top that does not stand at the chunk's place under the claim's root.
     error NotUnderSumRoot(bytes32 top, uint256 chunk);
+
+    /// @notice Reverts unless the task's sums are opened by seeds, which a claim publishes under `unmaskRoot`.
+    function requireSeeds(Mode mode) internal pure {
+        if (mode > Mode.PLAIN) revert NotInThisMode(mode);
+    }
+
+    /// @notice Reverts unless a claim's leaves are the updates as they were committed.
+    function requireUpdates(Mode mode) internal pure {
+        if (mode > Mode.RLWE) revert NotInThisMode(mode);
+    }
 
     /// @notice The shape of the claim's sum trees.
     function shape(Case calldata case_) internal pure returns (Shape memory) {

@@ -70,10 +70,22 @@ struct Params {
     bool open; // whether anybody may join; else only whom the sponsor admitted
 }
 
+/// @notice How a task hides single updates, in the order of `Mode` in protocol/terms.py.
+/// @dev Up to PLAIN sums are opened by seeds that a claim publishes; up to RLWE a group's updates are its leaves.
+enum Mode {
+    MASKED,
+    PLAIN,
+    LIGHTSECAGG,
+    RLWE,
+    BFV,
+    CKKS
+}
+
 /// @notice The part of a task's terms that fraud proofs judge by. The clone holds its hash; a proof brings it along.
 struct Law {
     uint32 chunks; // of the model, 256 lanes each; an update has one more
     uint16 groupSize;
+    Mode mode; // how updates are hidden, and so what a claim's leaves are
     uint8 rule; // 0 FedAvg, 1 FedAvgM, 2 FedAdam, 3 FedYogi, 4 FedAdagrad
     uint8 scaleBits; // fractional bits of the model's lanes
     uint8 updateBits; // and of an update's

@@ -11,7 +11,7 @@ import numpy as np
 
 from foedus.aggregator.aggregate import ProposalManifest
 from foedus.aggregator.chunktree import ChunkTree
-from foedus.aggregator.inputs import Sums
+from foedus.aggregator.inputs import Sums, seed_leaves
 from foedus.aggregator.messages import Slot
 from foedus.aggregator.rules import rule_of
 from foedus.aggregator.testimony import ShownLeaf, ShownNodes, Testimony
@@ -65,7 +65,7 @@ class Claimed:
         inputs, layout = played.inputs, played.world.layout
         known = played.inputs.seeds if seeds is None else seeds
         public = {slot: seed for slot, seed in known.items() if layout.group(slot[0]) in opened}
-        sums = Sums.of(inputs, frozenset(opened), frozenset(quarantined), public)
+        sums = Sums.of(inputs, seed_leaves(inputs, opened, public), frozenset(quarantined))
         slots = {unmask_index(*layout.places[owner], row, layout.width): seed for (owner, row), seed in public.items()}
         trees = tuple(map(sums.tree, range(inputs.chunks)))
         return cls(played, frozenset(opened), frozenset(quarantined), causes, slots, trees).stepped()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from foedus.aggregator.aggregate import Outcome, ProposalManifest, aggregate
+from foedus.aggregator.aggregate import Outcome, ProposalManifest, aggregate, opened_by_seeds
 from foedus.aggregator.audit import audit_task
 from foedus.aggregator.bundle import Envelope, Prepared, make_bundle
 from foedus.aggregator.freeze import check_bundle, choose_survivors, find_disputes
@@ -247,7 +247,8 @@ class World:
     def outcome(self, survivors: frozenset[Position], collected: Collected, workers: int = 1) -> Outcome:
         blobs = {p: self.prepared[p].update_blob for p in survivors}
         start = (self.base_, self.state_)
-        return aggregate(self.layout, self.terms_, self.manifest, *start, survivors, blobs, collected.seeds, workers)
+        opened = opened_by_seeds(self.layout, survivors, blobs, collected.seeds)
+        return aggregate(self.layout, self.terms_, self.manifest, *start, survivors, opened, workers)
 
 
 @pytest.fixture(scope="session")

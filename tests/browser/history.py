@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from foedus.aggregator.aggregate import Outcome, ProposalManifest, aggregate
+from foedus.aggregator.aggregate import Outcome, ProposalManifest, aggregate, opened_by_seeds
 from foedus.aggregator.bundle import parse_envelope
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
@@ -31,8 +31,8 @@ from foedus.protocol.law import Law
 from foedus.protocol.round import Round
 from foedus.protocol.task import Task
 from foedus.protocol.terms import Terms
-from foedus.simulation.attempt import Published, publish
 from foedus.simulation.seating import Seating
+from foedus.simulation.seeds import Published, publish
 from tests.browser.contested import Contested, contest
 from tests.contracts.actors import PARAMS, World
 from tests.contracts.chain import TREASURY
@@ -163,7 +163,8 @@ class _Play:
         found = collect(layout, seating.context, survivors, envelopes, reveals, [])
         manifest = self.toy.manifest
         start = (self.model, initial_state(rule_of(self.terms), manifest.model_lanes))
-        return aggregate(layout, self.terms, manifest, *start, survivors, published.vectors, found.seeds)
+        opened = opened_by_seeds(layout, survivors, published.vectors, found.seeds)
+        return aggregate(layout, self.terms, manifest, *start, survivors, opened)
 
     def settle(self, outcome: Outcome) -> None:
         """Propose, attest, finalise."""

@@ -108,7 +108,7 @@ def case_data(contested: Contested, round_: Round, proof: bytes) -> bytes:
     """The call of `judge` on a round's proposal."""
     terms, shares = contested.terms, contested.terms.shares
     parts = (shares.presence + shares.contribution, shares.aggregator, shares.attesters)
-    law = Law(1, terms.group_size, 0, 20, 16, 65_536, 0, 0, 1, 1, 1, *parts)
+    law = Law(1, terms.group_size, 0, 0, 20, 16, 65_536, 0, 0, 1, 1, 1, *parts)
     assert round_.proposal is not None
     case = (TASK, astuple(law), round_.proposal.before, astuple(claim_of(round_)), [])
     return _JUDGE + encode([_CASE, "bytes"], [case, proof])

@@ -104,9 +104,9 @@ def raised(tree: ChunkTree, leaf: int) -> ChunkTree:
 CHANGES = {"wrong-sum": wrong_sum, "wrong-leaf": wrong_leaf, "wrong-mask": wrong_mask}
 
 
-def aggregate(layout, terms, manifest, base, state, survivors, blobs, seeds, workers=1) -> Outcome:
+def aggregate(layout, terms, manifest, base, state, survivors, opened, workers=1) -> Outcome:
     """The honest outcome, or the next lie's."""
-    made = honest_aggregate(layout, terms, manifest, base, state, survivors, blobs, seeds, workers)
+    made = honest_aggregate(layout, terms, manifest, base, state, survivors, opened, workers)
     lie = take(*CHANGES, "wrong-rule", "withheld")
     if lie is None:
         return made
@@ -115,10 +115,9 @@ def aggregate(layout, terms, manifest, base, state, survivors, blobs, seeds, wor
         blob = bent(made.model_blob)
         return replace(made, model_blob=blob, model_root=vector_root(blob))
     sums = Sums.of(  # what the tree is made of does not depend on the rest
-        Inputs(terms, manifest, layout, None, survivors, b"", {}, {}, blobs, seeds, None, base, state),
-        frozenset(made.group_sums),
+        Inputs(terms, manifest, layout, None, survivors, b"", {}, {}, {}, {}, None, base, state),
+        opened.leaves,
         frozenset(made.causes),
-        seeds,
     )
     if lie == "withheld":
         lied = with_tree(made, sums, wrong_sum)

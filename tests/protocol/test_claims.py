@@ -14,7 +14,7 @@ from foedus.protocol.round import Commitment
 from tests.protocol.samples import TASK, account, aggregate, digest, terms
 from tests.protocol.test_task import running
 
-LAW = Law(40_000, 32, 3, 20, 16, 65_536, 58_982, 64_881, 1 << 17, 1 << 16, 7, 8_500, 500, 700)
+LAW = Law(40_000, 32, 0, 3, 20, 16, 65_536, 58_982, 64_881, 1 << 17, 1 << 16, 7, 8_500, 500, 700)
 CLAIM = Claim(
     round=7,
     attempt=2,
@@ -45,7 +45,7 @@ COMMITMENT = Commitment(
 
 
 def test_the_law_is_hashed_as_the_contract_hashes_it():
-    assert LAW.digest.hex() == "5104487edaa778f4d5700cbc67e16fc2050596ee6ff5b7636eb5fc7ab0f42f1b"
+    assert LAW.digest.hex() == "494120ce137343f9348f0bd4d5051090de072df08b78b130ec029f2e2c8773fc"
 
 
 def test_a_claim_and_its_name_are_the_contracts():

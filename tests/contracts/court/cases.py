@@ -53,6 +53,7 @@ def digest(*words: object) -> bytes:
 LAW: Struct = {
     "chunks": 3,
     "groupSize": 4,
+    "mode": 0,
     "rule": 2,
     "scaleBits": 20,
     "updateBits": 16,
