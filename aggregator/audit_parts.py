@@ -16,6 +16,9 @@ from foedus.protocol.ids import Position
 
 async def audit_parts(mode: VectorMode, scene: Scene, hints: ProposalManifest | None) -> Opened | None:
     """What the published parts open, all of it checked; None where something is missing or wrong."""
+    if not mode.may_aggregate(scene.layout, scene.context, scene.proposal.position):
+        shown = f"position {scene.proposal.position}, who opens a group"
+        scene.evidence.refute("aggregator", scene.proposal.aggregator, "one who may aggregate", shown)
     bundles = {position: bundle for position in scene.members() if (bundle := await _bundle(mode, scene, position))}
     whole = len(bundles) == len(scene.members())
     if whole:
@@ -55,13 +58,13 @@ async def _bundle(mode: VectorMode, scene: Scene, position: Position) -> Bundle 
     if vector is None:
         return None
     beside = []
-    for blob in mode.beside(scene.layout, read, None):
+    for blob in mode.beside(scene.layout, read, None, lanes):
         fetched = await scene.evidence.fetch("bundle", blob.cid, blob.limit, owner)
         if fetched is None:
             return None
         beside.append(fetched)
     wrong = mode.check_vector(commitment, vector, lanes)
-    faults = [*([wrong] if wrong else []), *mode.check_beside(scene.layout, scene.context, read, beside, None)]
+    faults = [*([wrong] if wrong else []), *mode.check_beside(scene.layout, scene.context, read, vector, beside, None)]
     for fault in faults:
         scene.note(fault, owner)
     return None if faults else Bundle(read, vector, tuple(beside))

@@ -8,12 +8,14 @@ aggregator's to decide, since nobody can show what reached it in time.
 from __future__ import annotations
 
 from foedus.aggregator.fraud_groups import find_wrong_group, find_wrong_quarantine, find_wrong_total, sets_of
+from foedus.aggregator.fraud_parts import leaves_by_parts
 from foedus.aggregator.fraud_rule import find_wrong_step
-from foedus.aggregator.fraud_seeds import Published, find_wrong_seed
+from foedus.aggregator.fraud_seeds import NOTHING_PUBLISHED, Published, find_wrong_seed
 from foedus.aggregator.fraud_sums import find_wrong_sum
 from foedus.aggregator.inputs import Inputs, Sums, seed_leaves
+from foedus.aggregator.modes import vector_mode
 from foedus.aggregator.testimony import Testimony
-from foedus.aggregator.verdicts import Finding
+from foedus.aggregator.verdicts import Finding, Unprovable
 from foedus.protocol.events import Aggregate
 from foedus.protocol.proofs import SetsProof
 
@@ -29,10 +31,17 @@ def find(inputs: Inputs, claim: Aggregate, testimony: Testimony, workers: int = 
     if isinstance(sets, SetsProof):
         return sets
     opened, quarantined = sets
-    published = find_wrong_seed(inputs, claim, opened, testimony)
-    if not isinstance(published, Published):
-        return published
-    sums = Sums.of(inputs, seed_leaves(inputs, opened, published.seeds), quarantined, workers)
+    mode = vector_mode(inputs.terms.mode)
+    if mode is None:
+        published = find_wrong_seed(inputs, claim, opened, testimony)
+        if not isinstance(published, Published):
+            return published
+        sums = Sums.of(inputs, seed_leaves(inputs, opened, published.seeds), quarantined, workers)
+    else:
+        leaves = leaves_by_parts(mode, inputs, claim, opened, testimony.unmask)
+        if isinstance(leaves, Unprovable):
+            return leaves
+        published, sums = NOTHING_PUBLISHED, Sums.of(inputs, leaves, quarantined, workers)
     return (
         find_wrong_sum(inputs, claim, opened, published, sums, testimony)
         or find_wrong_group(inputs, claim, opened, sums)

@@ -36,6 +36,10 @@ class Published:
         return prove(self.hashes, slot)
 
 
+NOTHING_PUBLISHED = Published({}, (), None)
+"""What there is of seeds where sums are opened by parts."""
+
+
 def find_wrong_seed(
     inputs: Inputs, claim: Aggregate, opened: frozenset[int], testimony: Testimony
 ) -> Published | Finding:

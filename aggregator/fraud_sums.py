@@ -13,7 +13,7 @@ from foedus.aggregator.sumslots import MaskSlot, UpdateSlot
 from foedus.aggregator.testimony import ShownLeaf, Testimony
 from foedus.aggregator.tops import MalformedTops, checked_tops, first_difference
 from foedus.aggregator.unmasked import unmask_index
-from foedus.aggregator.verdicts import Finding
+from foedus.aggregator.verdicts import Finding, Unprovable
 from foedus.protocol.chunks import CHUNK_BYTES, chunk_hashes
 from foedus.protocol.events import Aggregate
 from foedus.protocol.ids import ZERO32, Position
@@ -31,6 +31,7 @@ from foedus.protocol.proofs import (
     Tree,
     Way,
 )
+from foedus.protocol.terms import LEAF_MODES, SEED_MODES
 
 
 def find_wrong_sum(
@@ -124,9 +125,12 @@ class _Here:
             node >>= 1
         return Way(self.tree.chunk, tuple(steps), self.beside)
 
-    def leaf_proof(self, node: int, claimed: bytes) -> LeafProof | MaskProof:
-        """The proof about a leaf whose hash is not the true one."""
-        match slot := self.tree.shape.slot(node):
+    def leaf_proof(self, node: int, claimed: bytes) -> LeafProof | MaskProof | Unprovable:
+        """The proof about a leaf whose hash is not the true one, where the mode allows one."""
+        mode, slot = self.inputs.terms.mode, self.tree.shape.slot(node)
+        if mode not in (SEED_MODES if isinstance(slot, MaskSlot) else LEAF_MODES):
+            return Unprovable(f"in mode {mode} nobody can show what belongs to leaf {node} of chunk {self.tree.chunk}")
+        match slot:
             case UpdateSlot():
                 return self._update_proof(slot, node, claimed)
             case MaskSlot():

@@ -10,6 +10,7 @@ from foedus.aggregator.chunktree import ChunkTree
 from foedus.aggregator.integers import Int32
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.messages import Slot
+from foedus.aggregator.modes import Bundle
 from foedus.aggregator.sumslots import SumShape
 from foedus.aggregator.sumtree import GroupLeaves, Node, group_leaves, group_nodes, top_node
 from foedus.aggregator.tops import tops_of
@@ -28,7 +29,8 @@ class Inputs:
 
     signers: the bitmap of those who signed the freeze; commitments, envelopes, vectors: of all survivors, checked
     against one another; seeds: what is known of the survivors' secrets, each as committed; before: what the claim
-    builds on; model, state: int32, the lanes that the round trained from and the server's state.
+    builds on; model, state: int32, the lanes that the round trained from and the server's state; bundles: in place of
+    envelopes and seeds, where sums are opened by parts.
     """
 
     terms: Terms
@@ -44,6 +46,7 @@ class Inputs:
     before: Base = field(repr=False)
     model: Int32 = field(repr=False)
     state: Int32 = field(repr=False)
+    bundles: Mapping[Position, Bundle] = field(default_factory=dict, repr=False)
 
     @property
     def shape(self) -> SumShape:

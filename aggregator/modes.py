@@ -55,6 +55,10 @@ class Bundle:
     beside: tuple[bytes, ...] = field(default=(), repr=False)
 
 
+class NoPart(ValueError):
+    """A group's sum that I cannot help to open, or must not: the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class WrongPart:
     """An opener's part that does not fit the others, or cannot be read."""
@@ -134,7 +138,7 @@ class VectorMode(Protocol):
         """Whether a stored vector as fetched has the right form and the committed root."""
         ...
 
-    def beside(self, layout: Layout, envelope: VectorEnvelope, me: Position | None) -> tuple[Blob, ...]:
+    def beside(self, layout: Layout, envelope: VectorEnvelope, me: Position | None, lanes: int) -> tuple[Blob, ...]:
         """The further blobs that `me` needs to check this bundle and to open its group; None: an auditor."""
         ...
 
@@ -143,10 +147,19 @@ class VectorMode(Protocol):
         layout: Layout,
         context: Context,
         envelope: VectorEnvelope,
+        vector: bytes,
         beside: Sequence[bytes],
         receiver: tuple[Position, RoundKeys] | None,
+        secret: bytes | None = None,
     ) -> tuple[Fault, ...]:
-        """What is wrong with those blobs, and with what the envelope holds for the receiver alone (position, keys)."""
+        """What is wrong with those blobs, and with what the bundle holds for the receiver alone (position, keys).
+
+        vector: as checked; secret: of the receiver's announcement for the owner's group, if it made one.
+        """
+        ...
+
+    def may_aggregate(self, layout: Layout, context: Context, position: Position) -> bool:
+        """Whether this position may propose the round's aggregate."""
         ...
 
     def openers(self, layout: Layout, context: Context, group: int) -> tuple[Position, ...]:
@@ -167,7 +180,7 @@ class VectorMode(Protocol):
     ) -> bytes:
         """My part of a group's sum. survivors: of the group, in row order; secret: of my announcement for this group.
 
-        Called only once the freeze is final and the guard is bound; what it gives is public.
+        Called only once the freeze is final and the guard is bound; what it gives is public. Raises NoPart.
         """
         ...
 

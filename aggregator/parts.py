@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from foedus.aggregator.layout import Layout
-from foedus.aggregator.modes import Bundle, GroupOpening, VectorMode, WrongPart
+from foedus.aggregator.modes import Bundle, GroupOpening, VectorMode, WrongPart, vector_mode
 from foedus.aggregator.sumtree import GroupLeaves
+from foedus.aggregator.unmasked import unmask_limit
 from foedus.protocol.commitments import Context
 from foedus.protocol.ids import Hash32, Position
 from foedus.protocol.merkle import merkle_root
+from foedus.protocol.terms import Mode
 
 VERSION = b"FDW\x01"
 _HEAD = 8
@@ -50,6 +52,12 @@ def parts_limit(mode: VectorMode, layout: Layout, lanes: int) -> int:
     """The most bytes that the blob of this seating can have."""
     most = min(len(layout.committee), len(layout.roster)) * layout.groups.count
     return len(VERSION) + most * (_HEAD + mode.part_limit(layout, lanes))
+
+
+def opening_limit(name: Mode, layout: Layout, lanes: int) -> int:
+    """The most bytes that a claim's list of seeds or parts has, whatever the mode."""
+    mode = vector_mode(name)
+    return unmask_limit(layout) if mode is None else parts_limit(mode, layout, lanes)
 
 
 def parts_from_bytes(

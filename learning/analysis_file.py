@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from foedus.learning.analysis_queries import BadQuery, Query
 from foedus.learning.analysis_terms import CONFIG_KEY, MAX_RECORDS, Analysis, check_analysis
@@ -17,11 +17,10 @@ from foedus.learning.app import load_app
 from foedus.learning.build import Built, fix_terms
 from foedus.learning.errors import AppError, TaskFileError
 from foedus.learning.promise import promise, reach
-from foedus.learning.schema import Table, flag, read_toml, refuse_unknown, text, whole
+from foedus.learning.schema import Table, choice, flag, read_toml, refuse_unknown, text, whole
 from foedus.learning.taskfile import TaskFile, check_task
-from foedus.protocol.fixedpoint import SUM_BOUND
 from foedus.protocol.privacy import DifferentialPrivacy
-from foedus.protocol.terms import MAX_PARTICIPANTS, MAX_TERMS_BYTES, SAFE_G_MIN, InvalidTerms
+from foedus.protocol.terms import MAX_PARTICIPANTS, MAX_TERMS_BYTES, SAFE_G_MIN, InvalidTerms, Mode, sum_bound
 
 TABLES = ("analysis", "query", "rounds", "privacy", "reward", "data")
 FLOAT_BITS = 24
@@ -54,7 +53,8 @@ def load_analysis_file(path: Path) -> TaskFile:
     most = Table(path, "rounds", rounds).get("max_participants", whole(2, MAX_PARTICIPANTS), required=True)
     dp = promise(Table(path, "privacy", content.get("privacy", {})), 1)
     largest = float(asked.records) if dp is None else reach(dp, asked.reach, _contributors(path, content, dp))
-    room = SUM_BOUND // most
+    mode: Mode = Table(path, "privacy", content.get("privacy", {})).get("mode", choice(get_args(Mode)), "masked")
+    room = sum_bound(mode, most) // most
     if largest > room:
         told = f"{asked.records}" if dp is None else f"with their noise {largest:.4g}"
         need = f"a lane has room for {room} with {most} participants, they need {told}: fewer records or participants"

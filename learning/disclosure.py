@@ -6,7 +6,7 @@ from foedus.learning.analysis_terms import analysis_of
 from foedus.learning.analysis_words import consent
 from foedus.protocol.groups import COMMITTEE_MAX, threshold
 from foedus.protocol.privacy import DifferentialPrivacy
-from foedus.protocol.terms import SAFE_G_MIN, Terms
+from foedus.protocol.terms import SAFE_G_MIN, Terms, collusion
 
 SAFE_ANSWER_SECONDS = 300
 """Time for a daemon to be started again, and for a transaction to be mined at twice the fee."""
@@ -30,7 +30,7 @@ def _groups(terms: Terms) -> list[str]:
             'Use mode = "masked" unless all participants could as well show each other their data.'
         )
         return [told]
-    found = []
+    found = [*_holders(terms)]
     if terms.grouping == "redrawn":
         found.append(
             f"Groups are redrawn every round: after about as many rounds as participants ({params.max_participants}), "
@@ -49,11 +49,35 @@ def _groups(terms: Terms) -> list[str]:
             f"A group's summed update is opened from {terms.g_min} survivors on (the safe minimum is {SAFE_G_MIN}): in "
             f"so small a group your update is hidden only while {others} do not pool what they know."
         )
-    found.append(
-        "Nobody sees a single update: only the sum of each group is opened, as long as fewer than "
-        f"{_threshold(terms)} committee members work together."
-    )
+    found.append(_hidden(terms))
     return found
+
+
+def _holders(terms: Terms) -> list[str]:
+    if terms.mode == "ckks":
+        told = (
+            "Whoever holds a group's key can open every update of the group: it is a committee member, drawn anew for "
+            'every opening. Use mode = "bfv" unless all participants could as well show that one their data.'
+        )
+        return [told]
+    if terms.mode == "rlwe":
+        return ["The mode rlwe is experimental: nobody outside this project has reviewed it."]
+    return []
+
+
+def _hidden(terms: Terms) -> str:
+    if terms.mode == "ckks":
+        return "Whoever does not hold the key sees only the sum of each group."
+    if terms.mode == "bfv":
+        return (
+            "Nobody sees a single update: only the sum of each group is opened, as long as its two holders, committee "
+            "members drawn anew for every opening, do not work together."
+        )
+    most = collusion(terms.mode, min(terms.params.max_participants, COMMITTEE_MAX))
+    return (
+        "Nobody sees a single update: only the sum of each group is opened, as long as fewer than "
+        f"{most + 1} committee members work together."
+    )
 
 
 def _influence(terms: Terms) -> list[str]:

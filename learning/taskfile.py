@@ -15,10 +15,11 @@ from foedus.learning.errors import TaskFileError
 from foedus.learning.promise import promise, reach
 from foedus.learning.schema import Table, amount, choice, flag, names, number, read_toml, refuse_unknown, text, whole
 from foedus.learning.settings import BadSetting, TrainSettings
-from foedus.protocol.fixedpoint import SUM_BOUND, Grid
+from foedus.protocol.fixedpoint import Grid
 from foedus.protocol.ids import Wei
 from foedus.protocol.terms import (
     BETA_ONE,
+    CONSENT_MODES,
     DEMAND_SPANS,
     LEARNING_RATE_ONE,
     MAX_PARTICIPANTS,
@@ -32,6 +33,7 @@ from foedus.protocol.terms import (
     Shares,
     Terms,
     Weighting,
+    sum_bound,
 )
 
 TABLES = ("task", "rounds", "train", "update", "privacy", "reward", "rule", "data")
@@ -77,13 +79,16 @@ class TaskFile:
     draft: Terms
 
 
-def load_task_file(path: Path) -> TaskFile:
-    """Read and check a task file.
+def load_task_file(path: Path, mode: Mode | None = None) -> TaskFile:
+    """Read and check a task file. mode: in place of the file's own.
 
     Raises TaskFileError; its message names the file, the table and key, the value, and what to write instead.
     """
     path = Path(path)
-    return check_task(path, read_toml(path))
+    content = read_toml(path)
+    if mode is not None and isinstance(privacy := content.get("privacy", {}), dict):
+        content = {**content, "privacy": {**privacy, "mode": mode}}
+    return check_task(path, content)
 
 
 def check_task(path: Path, content: dict[str, Any]) -> TaskFile:
@@ -195,21 +200,20 @@ def _update(table: Table, task: dict[str, Any]) -> dict[str, Any]:
         if table.has("clip"):
             raise table.refuse("clip", "clip_norm bounds each value already where epsilon is given: remove it")
         clip = reach(dp, clip_norm, 1 if task["mode"] == "plain" else dp.contributors(task["g_min"]))
-    room = SUM_BOUND // (participants * max_weight)
+    most = sum_bound(task["mode"], participants)
+    room = most // (participants * max_weight)
     if room < 1:
-        raise table.refuse(
-            "max_weight", f"{participants} participants leave room for at most {SUM_BOUND // participants}"
-        )
+        raise table.refuse("max_weight", f"{participants} participants leave room for at most {most // participants}")
     bits = table.get("update_bits", whole(0, 30))
     if bits is None:
         bits = min(30, math.floor(math.log2(room / clip)))
         if bits < 0:
             raise table.refuse("clip", f"at most {room} with {participants} participants of weight up to {max_weight}")
-    value = min(SUM_BOUND, max(1, math.floor(clip * 2.0**bits)))
+    value = min(most, max(1, math.floor(clip * 2.0**bits)))
     return {
         "scale_bits": table.get("scale_bits", whole(0, 30), 20),
         "update_bits": bits,
-        "max_value": table.get("max_value", whole(1, SUM_BOUND), value),
+        "max_value": table.get("max_value", whole(1, most), value),
         "max_weight": max_weight,
         "weighting": weighting,
         "clip_norm": clip_norm,
@@ -223,18 +227,18 @@ def _privacy(table: Table, params: Params) -> dict[str, Any]:
     grouping = table.get("groups", choice(get_args(Grouping)), "epoch")
     consent = table.get("consent", flag, False)
     smallest = min(group_size, params.min_participants)
-    if mode == "masked" and g_min > smallest:
+    if mode != "plain" and g_min > smallest:
         raise table.refuse(
             "g_min",
             f"{g_min} survivors are more than a full group may have ({smallest}, the smaller of group_size and "
             "rounds.min_participants): such a group could never be opened",
         )
     reasons = []
-    if mode == "plain":
-        reasons.append('mode = "plain" publishes every single update')
-    elif g_min < SAFE_G_MIN:
+    if mode in CONSENT_MODES:
+        reasons.append(f'mode = "{mode}" {CONSENT_MODES[mode]}')
+    if mode != "plain" and g_min < SAFE_G_MIN:
         reasons.append(f"g_min = {g_min} opens sums of fewer than {SAFE_G_MIN} updates")
-    if mode == "masked" and grouping == "redrawn":
+    if mode != "plain" and grouping == "redrawn":
         reasons.append('groups = "redrawn" lets anyone solve for each participant\'s average update')
     if reasons and not consent:
         raise table.refuse(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
 from foedus.aggregator.chunktree import beside
+from foedus.aggregator.fraud_parts import leaves_by_parts
 from foedus.aggregator.inputs import Inputs, Sums, seed_leaves
+from foedus.aggregator.modes import vector_mode
+from foedus.aggregator.sumtree import GroupLeaves
 from foedus.aggregator.testimony import Testimony
 from foedus.aggregator.unmasked import unmask_leaves
+from foedus.aggregator.verdicts import Unprovable
 from foedus.contracts import court
 from foedus.contracts.calls import Call
 from foedus.contracts.errors import Reverted
@@ -21,7 +25,7 @@ from foedus.protocol.bitmap import from_bitmap
 from foedus.protocol.chunks import CHUNK_BYTES, chunk_hashes
 from foedus.protocol.commitments import address_bytes
 from foedus.protocol.court import ChunkDemand, ChunkDemanded, ChunkShown, CourtEvent, DemandLapsed, NodesShown
-from foedus.protocol.events import Logged
+from foedus.protocol.events import Aggregate, Logged
 from foedus.protocol.ids import Address, Hash32
 from foedus.protocol.merkle import prove, sparse_prove
 from foedus.protocol.proofs import Tree
@@ -117,8 +121,8 @@ def answer(post: Post, inputs: Inputs, shown: Testimony, proposal: Proposal, ask
     if asked.tree is Tree.SUM:
         count, claim = inputs.layout.groups.count, proposal.aggregate
         opened, left_out = from_bitmap(claim.groups, count), from_bitmap(claim.quarantined, count)
-        seeds = fitting_seeds(inputs, shown.unmask)
-        sums = Sums.of(inputs, seed_leaves(inputs, opened, seeds), frozenset(left_out))
+        made = _sum_leaves(inputs, frozenset(opened), claim, shown)
+        sums = Sums.of(inputs, made, frozenset(left_out))
         path = sums.tree(asked.index).path(asked.node)
         return court.answer_node(deployment, asked, path, beside(sums.tops, asked.index))
     leaves, hashes = leaves_of(inputs, shown, asked)
@@ -138,3 +142,16 @@ def leaves_of(inputs: Inputs, shown: Testimony, asked: ChunkDemand) -> tuple[Seq
     if blob is None:
         raise CannotShow(f"no blob for the {asked.tree.name} tree {asked.root.hex()}")
     return [blob[at : at + CHUNK_BYTES] for at in range(0, len(blob), CHUNK_BYTES)], chunk_hashes(blob)
+
+
+def _sum_leaves(
+    inputs: Inputs, opened: frozenset[int], claim: Aggregate, shown: Testimony
+) -> Mapping[int, GroupLeaves]:
+    """What stands in a claim's sum trees. Raises CannotShow."""
+    mode = vector_mode(inputs.terms.mode)
+    if mode is None:
+        return seed_leaves(inputs, opened, fitting_seeds(inputs, shown.unmask))
+    made = leaves_by_parts(mode, inputs, claim, opened, shown.unmask)
+    if isinstance(made, Unprovable):
+        raise CannotShow(made.why)
+    return made

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from foedus.aggregator.aggregate import MalformedProposal, ProposalManifest
-from foedus.aggregator.bundle import BundleError, parse_envelope
+from foedus.aggregator.freeze import Fault, check_envelope
 from foedus.aggregator.layout import ENVELOPE_LIMIT, Layout
+from foedus.aggregator.modes import vector_mode
+from foedus.aggregator.parts import opening_limit
 from foedus.aggregator.rules import rule_of
-from foedus.aggregator.unmasked import unmask_limit
 from foedus.network.cid import InvalidCid, cid_of_block_digest
 from foedus.network.netstore import NetworkStore
 from foedus.network.scrub import drop_corrupt
@@ -27,7 +28,7 @@ from foedus.protocol.chunks import CHUNK_LANES
 from foedus.protocol.ids import Address, Cid, Hash32, PeerId
 from foedus.protocol.manifest import Manifest
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
-from foedus.protocol.round import Round
+from foedus.protocol.round import Commitment, Round
 from foedus.protocol.task import Task
 from foedus.protocol.terms import Terms
 
@@ -156,10 +157,7 @@ class _Fetching:
         for position in sorted(done.survivors):
             sealed = await self._read(cid_of_block_digest(done.commitments[position].bundle), ENVELOPE_LIMIT)
             if sealed is not None:
-                try:
-                    await self._keep(parse_envelope(layout, position, sealed).update, 4 * manifest.update_lanes)
-                except BundleError as error:
-                    self.missing.append(str(error))
+                await self._keep_bundle(layout, done.commitments[position], sealed, terms, manifest)
         if done.proposal is None:
             return self.missing
         block = await self._read(cid_of_block_digest(done.proposal.aggregate.manifest), MANIFEST_LIMIT)
@@ -170,11 +168,31 @@ class _Fetching:
         except MalformedProposal as error:
             return [*self.missing, str(error)]
         await self._keep(made.model, 4 * manifest.model_lanes)
-        await self._keep(made.unmask, unmask_limit(layout))
+        await self._keep(made.unmask, opening_limit(terms.mode, layout, manifest.update_lanes))
         await self._keep(made.tops, 32 * manifest.update_lanes // CHUNK_LANES)
         if made.state is not None:
             await self._keep(made.state, 4 * manifest.model_lanes * rule_of(terms).state_lanes)
         return self.missing
+
+    async def _keep_bundle(
+        self, layout: Layout, made: Commitment, sealed: bytes, terms: Terms, manifest: Manifest
+    ) -> None:
+        """The blobs that an envelope names, as far as an auditor needs them."""
+        mode, lanes = vector_mode(terms.mode), manifest.update_lanes
+        if mode is None:
+            read = check_envelope(layout, made, sealed)
+            if isinstance(read, Fault):
+                self.missing.append(str(read))
+            else:
+                await self._keep(read.update, 4 * lanes)
+            return
+        found = mode.check_envelope(layout, made, sealed)
+        if isinstance(found, Fault):
+            self.missing.append(str(found))
+            return
+        await self._keep(found.update, mode.vector_limit(lanes))
+        for blob in mode.beside(layout, found, None, lanes):
+            await self._keep(blob.cid, blob.limit)
 
     async def _keep(self, cid: Cid, limit: int) -> bool:
         try:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from foedus.aggregator.aggregate import ProposalManifest
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
+from foedus.aggregator.modes import VectorMode, vector_mode
 from foedus.aggregator.rules import initial_state, rule_of
 from foedus.contracts.calls import Call
 from foedus.contracts.ledger import Ledger
@@ -28,12 +29,14 @@ from foedus.learning.noise import noise_of
 from foedus.network.cid import cid_of_block_digest
 from foedus.network.host import Host
 from foedus.network.netstore import NetworkStore
+from foedus.node.announcements import AnnouncementServer
 from foedus.node.errors import NodeError, StaleBackup
 from foedus.node.guard import JournalGuard, liars
 from foedus.node.hints import Hints
 from foedus.node.journal import Enrolment, Journal
 from foedus.node.outbox import Outbox
 from foedus.node.peers import PeerBook
+from foedus.node.retention import Retention
 from foedus.node.reveals import RevealServer
 from foedus.node.seed_record import SeedRecord
 from foedus.node.tally import Tally
@@ -149,7 +152,7 @@ class Bench:
     """One task's tools. `latest` is the task as the chain has it now; what performers are handed is as it was.
     `refused`, `vouched`: the proposals that this node found wrong, or right, when it was to attest them. `verdict`:
     what the watchtower found of one. `entries`: the task's log. `seeds`: what was asked of the court, and shown;
-    `demands_seeds`: whether this node asks. `tally`: what became of duties."""
+    `demands_seeds`: whether this node asks. `retention`: what it keeps. `tally`: what became of duties."""
 
     ledger: Ledger
     host: Host
@@ -157,6 +160,7 @@ class Bench:
     journal: Journal
     board: Noticeboard
     reveals: RevealServer
+    announcements: AnnouncementServer
     hints: Hints
     peers: PeerBook
     signer: LocalAccount
@@ -172,6 +176,7 @@ class Bench:
     entries: Callable[[], Sequence[Logged]] = field(default=tuple)
     seeds: SeedRecord = field(default_factory=SeedRecord)
     demands_seeds: bool = field(default=False)
+    retention: Retention = field(default_factory=Retention)
     tally: Tally = field(default_factory=Tally)
     _client: asyncio.Task[Client] | None = field(default=None)
 
@@ -187,6 +192,11 @@ class Bench:
     def guard(self, round_: Round) -> JournalGuard:
         """What binds this node in a round, before it reveals anything."""
         return JournalGuard(self.journal, round_.seed, liars(self.entries()))
+
+    @property
+    def mode(self) -> VectorMode | None:
+        """The terms' mode where it opens sums by parts; None for those that do it by seeds."""
+        return vector_mode(self.terms.mode)
 
     def position(self, round_: Round) -> Position:
         """My position in the round. Raises NodeError where I have none."""

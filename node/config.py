@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from foedus.node.errors import BadConfig
 from foedus.node.home import Home, write_private
@@ -22,7 +22,8 @@ class Config:
     elsewhere; chain_id: the only chain this node signs for; account: which key of the keystore; listen: libp2p
     multiaddr; bootstrap: peers to dial; mdns: look for peers on the local network; confirmations: blocks on top of a
     log before it counts, 0 for the chain's own word (`finalized`, or `latest` on a development chain); poll_seconds:
-    how often the chain is asked; store_bytes: quota of the local store;
+    how often the chain is asked; store_bytes: quota of the local store; archive: which finished rounds this node keeps
+    for good, its share of the old ones or all;
     demand_reveals: where nothing opens a round that this node is to aggregate, ask for the seeds on the chain;
     http: ADDRESS:PORT of /healthz, /readyz and /metrics, empty for none; http_public: allow an `http` beyond loopback;
     stale_seconds: age of the chain's head above which this node is not ready, 0 for any age.
@@ -37,6 +38,7 @@ class Config:
     confirmations: int = 0
     poll_seconds: float = 0.5
     store_bytes: int = 20 * 2**30
+    archive: Literal["share", "all"] = "share"
     demand_reveals: bool = False
     http: str = ""
     http_public: bool = False

@@ -1,4 +1,4 @@
-"""Reaching the chain at a daemon's start, however long that takes."""
+"""Waiting for the chain: at a daemon's start, and whenever it cannot be relied on later."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from eth_account.signers.local import LocalAccount
 
 from foedus.contracts.deployment import Deployment
-from foedus.contracts.errors import ChainUnreachable
+from foedus.contracts.errors import ChainUnreachable, EndpointsDiffer, HeadImplausible, LogsMissing
 from foedus.node.config import Config
 from foedus.node.tally import CountedLedger
 from foedus.node.vitals import Vitals
@@ -18,6 +18,33 @@ log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 15.0
 """Seconds between tries of a chain that does not answer."""
+
+PASSING = (ChainUnreachable, EndpointsDiffer, HeadImplausible, LogsMissing)
+"""What is wrong with a chain now and may not be at the next look. Nothing is made of what was read."""
+
+
+class Wait:
+    """How long one loop of the daemon rests: `seconds`, and twice as long after each failure."""
+
+    def __init__(self, vitals: Vitals, seconds: float) -> None:
+        self.seconds = self._usual = seconds
+        self._vitals = vitals
+
+    def lengthen(self, error: Exception) -> None:
+        """Rest longer because of one of PASSING, which is logged once while any loop meets its kind."""
+        met = self._vitals.troubles.values()
+        if type(error) not in map(type, met):
+            log.warning("waiting for the chain", error=str(error))
+        self._vitals.troubles[self], self._vitals.waiting = error, str(error)
+        self.seconds = min(2 * self.seconds, LONGEST_WAIT)
+
+    def end(self) -> None:
+        """Rest as usual; said once no loop is kept waiting any more."""
+        self.seconds = self._usual
+        if self._vitals.troubles.pop(self, None) is not None:
+            self._vitals.waiting = " ".join(map(str, list(self._vitals.troubles.values())[:1]))
+            if not self._vitals.troubles:
+                log.info("chain reached again")
 
 
 async def connect_patiently(
@@ -32,7 +59,7 @@ async def connect_patiently(
             return vitals.ledger
         except ChainUnreachable as error:
             vitals.waiting = str(error)
-            log.warning("waiting for the chain", rpc=config.rpc, error=str(error))
+            log.warning("waiting for the chain", error=str(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
             pause = min(2 * pause, LONGEST_WAIT)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +17,7 @@ from eth_account.signers.local import LocalAccount
 
 from foedus.contracts import calls
 from foedus.contracts.deployment import Deployment
-from foedus.contracts.errors import ChainUnreachable
+from foedus.contracts.errors import ChainUnreachable, LedgerError, WrongChain
 from foedus.contracts.ledger import Ledger
 from foedus.network.discovery import LocalDiscovery, bootstrap, network_id
 from foedus.network.errors import HostStopped
@@ -25,10 +25,11 @@ from foedus.network.host import Host
 from foedus.network.identity import MAX_ADDRESSES, Domain, serve_record, sign
 from foedus.network.netstore import NetworkStore
 from foedus.network.store import BlockStore
+from foedus.node.announcements import AnnouncementServer
 from foedus.node.bench import Bench, keep_terms, load_terms
 from foedus.node.chain import find_task, treasury_of
 from foedus.node.config import Config
-from foedus.node.connecting import LONGEST_WAIT, connect_patiently
+from foedus.node.connecting import PASSING, Wait, connect_patiently
 from foedus.node.errors import WrongChainId
 from foedus.node.follower import Follower
 from foedus.node.health import watched
@@ -37,6 +38,7 @@ from foedus.node.home import Home
 from foedus.node.journal import Enrolment, Journal
 from foedus.node.notify import say_stopping
 from foedus.node.peers import PeerBook
+from foedus.node.retention import Retention
 from foedus.node.reveals import RevealServer
 from foedus.node.runner import TaskRunner
 from foedus.node.vitals import Vitals
@@ -67,12 +69,14 @@ class Daemon:
     journal: Journal
     board: Noticeboard
     reveals: RevealServer
+    announcements: AnnouncementServer
     hints: Hints
     peers: PeerBook
     treasury: Address
     runners: dict[Address, TaskRunner]
     watchman: Watchman | None = None
-    failure: HostStopped | None = None
+    failure: HostStopped | WrongChain | None = None
+    without_terms: set[Address] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Everything a node does, until `stop`."""
@@ -80,9 +84,9 @@ class Daemon:
             await self._announce()
         async with asyncio.TaskGroup() as group:
             loops = [
-                group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh, asyncio.sleep)),
-                group.create_task(self._every(PULSE_SECONDS, self._pulse, asyncio.sleep)),
-                group.create_task(self._every(self.config.poll_seconds, self._look, self.hints.wait)),
+                group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh, asyncio.sleep, stop)),
+                group.create_task(self._every(PULSE_SECONDS, self._pulse, asyncio.sleep, stop)),
+                group.create_task(self._every(self.config.poll_seconds, self._look, self.hints.wait, stop)),
             ]
             fallen = group.create_task(self._watch_host(stop))
             await stop.wait()
@@ -115,30 +119,31 @@ class Daemon:
             log.info("announced", account=me, peer=self.host.peer_id, gas=receipt.gas_used)
 
     async def _every(
-        self, seconds: float, work: Callable[[], Awaitable[None]], pause_for: Callable[[float], Awaitable[None]]
+        self,
+        seconds: float,
+        work: Callable[[], Awaitable[None]],
+        pause_for: Callable[[float], Awaitable[None]],
+        stop: asyncio.Event,
     ) -> None:
-        """Repeat; while the chain cannot be reached, say so once and wait longer and longer."""
-        pause = seconds
+        """Repeat. While the chain cannot be relied on, wait longer and longer; set `stop` where it is another chain."""
+        wait = Wait(self.vitals, seconds)
         while True:
             try:
                 await work()
-                if self.vitals.waiting:
-                    log.info("chain reached again", rpc=self.config.rpc)
-                pause, self.vitals.waiting = seconds, ""
-            except ChainUnreachable as error:
-                if not self.vitals.waiting:
-                    log.warning("waiting for the chain", rpc=self.config.rpc, error=str(error))
-                pause, self.vitals.waiting = min(2 * pause, LONGEST_WAIT), str(error)
+                wait.end()
+            except PASSING as error:
+                wait.lengthen(error)
                 self._write_status()
+            except WrongChain as error:
+                self.failure, self.vitals.wrong_chain = error, str(error)
+                log.error("wrong chain", why=str(error))
+                stop.set()
             except Exception:
                 log.exception("unexpected")
-            await pause_for(pause)
+            await pause_for(wait.seconds)
 
     async def _pulse(self) -> None:
-        wrong = self.vitals.wrong_chain
         await self.vitals.pulse(self.ledger, self.ledger.deployment)
-        if self.vitals.wrong_chain and not wrong:
-            log.error("wrong chain", rpc=self.config.rpc, why=self.vitals.wrong_chain)
 
     async def _look(self) -> None:
         if self.watchman is not None:
@@ -148,17 +153,22 @@ class Daemon:
         enrolled = {enrolment.task: enrolment for enrolment in self.journal.enrolments()}
         for task in [task for task, runner in self.runners.items() if enrolled.get(task) != runner.enrolment]:
             await self.runners.pop(task).drain(0)
+        passing: LedgerError | None = None
         for task, enrolment in enrolled.items():
             try:
                 if task in self.runners:
                     await self.runners[task].tick()
                 else:
                     await self._begin(enrolment)
-            except ChainUnreachable:
+            except (ChainUnreachable, WrongChain):
                 raise
+            except PASSING as error:
+                passing = error
             except Exception:  # one task's trouble is not another's
                 log.exception("task in trouble", task=task)
         self._write_status()
+        if passing is not None:
+            raise passing
 
     async def _begin(self, enrolment: Enrolment) -> None:
         """Start on a task once its terms can be had."""
@@ -167,7 +177,9 @@ class Daemon:
             terms, manifest = await load_terms(self.store, create(event))
             await keep_terms(self.store, terms)
         except BlobMissing as error:
-            log.info("waiting for the terms", task=enrolment.task, error=str(error))
+            if enrolment.task not in self.without_terms:
+                log.info("waiting for the terms", task=enrolment.task, error=str(error))
+            self.without_terms.add(enrolment.task)
             return
         bench = Bench(
             ledger=self.ledger,
@@ -176,6 +188,7 @@ class Daemon:
             journal=self.journal,
             board=self.board,
             reveals=self.reveals,
+            announcements=self.announcements,
             hints=self.hints,
             peers=self.peers,
             signer=self.signer,
@@ -185,6 +198,7 @@ class Daemon:
             terms=terms,
             manifest=manifest,
             demands_seeds=self.config.demand_reveals,
+            retention=Retention(archive=self.config.archive),
             tally=self.vitals.tally,
         )
         follower = Follower(self.ledger, enrolment.task, point.block, self.config.confirmations)
@@ -197,7 +211,8 @@ class Daemon:
         return {task: one.state for task, one in followed.items() if one.state is not None}
 
     def _write_status(self) -> None:
-        """What `foedus status` shows of this process."""
+        """What `foedus status` and `foedus doctor` show of this process."""
+        faults, banned = self.host.troubles()
         facts: dict[str, Any] = {
             "pid": os.getpid(),
             "time": int(time.time()),
@@ -205,6 +220,8 @@ class Daemon:
             "peer": self.host.peer_id,
             "addresses": list(self.host.addresses),
             "connected": len(self.host.connected()),
+            "faults": faults,
+            "banned": banned,
             "waiting": self.vitals.waiting,
             "http": self.vitals.http,
             "tasks": {
@@ -265,6 +282,7 @@ async def run_daemon(
             journal=journal,
             board=Noticeboard(host),
             reveals=RevealServer(host),
+            announcements=AnnouncementServer(host),
             hints=hints,
             peers=peers,
             treasury=treasury,

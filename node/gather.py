@@ -11,14 +11,16 @@ import structlog
 
 from foedus.aggregator.aggregate import MalformedProposal, ProposalManifest, proposal_limit
 from foedus.aggregator.bundle import Envelope
-from foedus.aggregator.freeze import check_envelope, check_update
+from foedus.aggregator.freeze import Fault, check_envelope, check_update
 from foedus.aggregator.inputs import Inputs
 from foedus.aggregator.layout import ENVELOPE_LIMIT, Layout
 from foedus.aggregator.messages import Slot
+from foedus.aggregator.modes import Bundle, VectorMode, vector_mode
+from foedus.aggregator.parts import opening_limit
 from foedus.aggregator.rules import rule_of
 from foedus.aggregator.testimony import Testimony
 from foedus.aggregator.unmask import seed_fits
-from foedus.aggregator.unmasked import MalformedUnmask, unmask_from_bytes, unmask_limit
+from foedus.aggregator.unmasked import MalformedUnmask, unmask_from_bytes
 from foedus.contracts.ledger import Ledger
 from foedus.network.cid import InvalidCid, cid_of_block_digest
 from foedus.network.netstore import NetworkStore
@@ -28,7 +30,7 @@ from foedus.node.peers import PeerBook
 from foedus.protocol.claims import Case, claim_of, commitment_digest, next_digest
 from foedus.protocol.commitments import Context
 from foedus.protocol.events import Logged, RoundOpened, UpdateCommitted
-from foedus.protocol.ids import Address, Cid, Hash32, Opening, Position, Seed
+from foedus.protocol.ids import Address, Cid, Hash32, Opening, PeerId, Position, Seed
 from foedus.protocol.law import Law
 from foedus.protocol.manifest import Manifest
 from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
@@ -112,26 +114,26 @@ async def gather(post: Post, task: Task, entries: Sequence[Logged], round_: Roun
     """Everything but the seeds. Raises Incomplete, BlobMissing, UnfitLayout."""
     layout, deployment = Layout.of(round_, post.terms), post.ledger.deployment
     genesis, chain_id = deployment.genesis_hash, deployment.chain_id
+    context = Context(genesis, chain_id, task.address, round_.number, round_.attempt, round_.base_root)
     commitments = commitments_of(entries, chain_id, round_, task.address)
     envelopes: dict[Position, Envelope] = {}
     vectors: dict[Position, bytes] = {}
+    bundles: dict[Position, Bundle] = {}
+    mode = vector_mode(post.terms.mode)
     for position in sorted(round_.survivors):
         made = commitments[position].made
         holders = post.peers.of([made.participant, proposal.aggregator])
-        sealed = await post.store.get(cid_of_block_digest(made.bundle), ENVELOPE_LIMIT, holders)
-        read = await asyncio.to_thread(check_envelope, layout, made, sealed)
-        if not isinstance(read, Envelope):
-            raise Incomplete(round_.number, position, "bundle")
-        blob = await post.store.get(read.update, 4 * post.manifest.update_lanes, holders)
-        if await asyncio.to_thread(check_update, made, blob, post.manifest.update_lanes) is not None:
-            raise Incomplete(round_.number, position, "update")
-        envelopes[position], vectors[position] = read, blob
+        if mode is None:
+            envelopes[position], vectors[position] = await _masked(post, layout, made, holders)
+        else:
+            bundles[position] = await _bundle(post, mode, layout, context, made, holders)
+            vectors[position] = bundles[position].vector
     initial = Hash32(bytes.fromhex(post.terms.model))
     return Inputs(
         terms=post.terms,
         manifest=post.manifest,
         layout=layout,
-        context=Context(genesis, chain_id, task.address, round_.number, round_.attempt, round_.base_root),
+        context=context,
         survivors=round_.survivors,
         signers=round_.freeze.signers_bitmap if round_.freeze is not None else b"",
         commitments=commitments,
@@ -141,7 +143,36 @@ async def gather(post: Post, task: Task, entries: Sequence[Logged], round_: Roun
         before=base_of(task, round_, initial),
         model=await load_model(post.store, task, post.terms, post.manifest, round_.base_root),
         state=await load_state(post.store, task, post.terms, post.manifest, round_.base_state),
+        bundles=bundles,
     )
+
+
+async def _masked(post: Post, layout: Layout, made: Commitment, holders: list[PeerId]) -> tuple[Envelope, bytes]:
+    sealed = await post.store.get(cid_of_block_digest(made.bundle), ENVELOPE_LIMIT, holders)
+    read = await asyncio.to_thread(check_envelope, layout, made, sealed)
+    if not isinstance(read, Envelope):
+        raise Incomplete(made.round, made.position, "bundle")
+    blob = await post.store.get(read.update, 4 * post.manifest.update_lanes, holders)
+    if await asyncio.to_thread(check_update, made, blob, post.manifest.update_lanes) is not None:
+        raise Incomplete(made.round, made.position, "update")
+    return read, blob
+
+
+async def _bundle(
+    post: Post, mode: VectorMode, layout: Layout, context: Context, made: Commitment, holders: list[PeerId]
+) -> Bundle:
+    lanes = post.manifest.update_lanes
+    sealed = await post.store.get(cid_of_block_digest(made.bundle), ENVELOPE_LIMIT, holders)
+    read = await asyncio.to_thread(mode.check_envelope, layout, made, sealed)
+    if isinstance(read, Fault):
+        raise Incomplete(made.round, made.position, "bundle")
+    vector = await post.store.get(read.update, mode.vector_limit(lanes), holders)
+    blobs = mode.beside(layout, read, None, lanes)
+    beside = tuple([await post.store.get(blob.cid, blob.limit, holders) for blob in blobs])
+    wrong = await asyncio.to_thread(mode.check_vector, made, vector, lanes)
+    if wrong is not None or mode.check_beside(layout, context, read, vector, beside, None):
+        raise Incomplete(made.round, made.position, "update")
+    return Bundle(read, vector, beside)
 
 
 async def published(post: Post, inputs: Inputs, proposal: Proposal) -> Testimony:
@@ -166,7 +197,7 @@ async def published(post: Post, inputs: Inputs, proposal: Proposal) -> Testimony
     return Testimony(
         manifest=block,
         tops=await fetch(made.tops, 32 * inputs.chunks),
-        unmask=await fetch(made.unmask, unmask_limit(inputs.layout)),
+        unmask=await fetch(made.unmask, opening_limit(post.terms.mode, inputs.layout, post.manifest.update_lanes)),
         model=await fetch(made.model, 4 * lanes),
         state=await fetch(made.state, 4 * lanes * rule_of(post.terms).state_lanes) if made.state else None,
     )

@@ -32,7 +32,7 @@ class Inspector:
         self._keys = keys
         self.opening = round_.opening
         self.layout: Layout = bench.layout(round_)
-        self._context = bench.context(round_)
+        self.context = bench.context(round_)
         self._me = bench.position(round_)
         self._checks: dict[Position, asyncio.Task[None]] = {}
         self.envelopes: dict[Position, Envelope] = {}
@@ -59,7 +59,7 @@ class Inspector:
 
     def disputes(self) -> frozenset[Pair]:
         """The pairs that disagree, by the envelopes and by my own seeds."""
-        mine = disputes_of(self.layout, self._context, self._me, self._keys, self.envelopes)
+        mine = disputes_of(self.layout, self.context, self._me, self._keys, self.envelopes)
         return find_disputes(self.layout, self.envelopes) | mine
 
     async def vector(self, position: Position) -> bytes:
@@ -105,7 +105,7 @@ class Inspector:
         wrong = await asyncio.to_thread(check_update, commitment, blob, self._bench.manifest.update_lanes)
         found: list[object] = [wrong] if wrong is not None else []
         if self._me in self.layout.committee:
-            shares = await asyncio.to_thread(check_shares, self.layout, self._context, read, *box, os.urandom)
+            shares = await asyncio.to_thread(check_shares, self.layout, self.context, read, *box, os.urandom)
             found.extend(shares)
         return found
 

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
+from foedus.aggregator.modes import Announcement
 from foedus.node.errors import NodeError
 from foedus.protocol.ids import Address, Attempt, Hash32, Opening, RoundNumber
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE enrolment (task TEXT PRIMARY KEY, app TEXT NOT NULL, app_digest TEXT NOT NULL, data TEXT NOT NULL,
     partition INTEGER NOT NULL, partitions INTEGER NOT NULL, salt BLOB NOT NULL);
@@ -34,6 +35,12 @@ CREATE TABLE unmask_guard (task TEXT, round INTEGER, base BLOB, attempt INTEGER 
 CREATE TABLE sent (task TEXT, label TEXT, raw BLOB NOT NULL, hash BLOB NOT NULL, nonce INTEGER NOT NULL,
     PRIMARY KEY (task, label));
 """
+_ANNOUNCEMENTS = """
+CREATE TABLE announcement (task TEXT, opening INTEGER, part INTEGER, public BLOB NOT NULL, sealed BLOB NOT NULL,
+    PRIMARY KEY (task, opening, part));
+"""
+_STEPS = {0: _SCHEMA, 2: _ANNOUNCEMENTS}
+"""What brings a journal of a version to the next: an empty one to 2, and one of 2 to 3."""
 
 
 def _to_wal(database: sqlite3.Connection) -> None:
@@ -100,12 +107,14 @@ class Journal:
     def _migrate(self, path: Path) -> None:
         self._db.execute("BEGIN IMMEDIATE")  # of a daemon and a command that both begin a journal, the second waits
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
+        while version in _STEPS:
+            for statement in filter(str.strip, _STEPS[version].split(";")):
                 self._db.execute(statement)
+            version = max(version + 1, 2)
+        if version == SCHEMA_VERSION:
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         self._db.execute("COMMIT")
-        if version not in (0, SCHEMA_VERSION):
+        if version != SCHEMA_VERSION:
             raise NodeError(f"{path} has schema {version}, this release reads {SCHEMA_VERSION}: use a matching release")
 
     def close(self) -> None:
@@ -136,7 +145,7 @@ class Journal:
 
     def drop_enrolment(self, task: Address) -> None:
         """Leave a task for good: with its enrolment go its keys and maskings. What it is bound to stays."""
-        for table in ("enrolment", "round_key", "masking"):
+        for table in ("enrolment", "round_key", "masking", "announcement"):
             self._db.execute(f"DELETE FROM {table} WHERE task=?", (task,))
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -162,11 +171,23 @@ class Journal:
         row = self._db.execute(query, (task, opening)).fetchone()
         return Masking(self._open(row[0]), row[1]) if row else None
 
+    def keep_announcement(self, task: Address, opening: Opening, group: int, made: Announcement) -> Announcement:
+        """Store the key announced for a group, before it is, unless one is there; answers what counts."""
+        row = (task, opening, group, made.public, self._box.encrypt(made.secret))
+        self._db.execute("INSERT OR IGNORE INTO announcement VALUES (?,?,?,?,?)", row)
+        return self.announcement(task, opening, group) or made
+
+    def announcement(self, task: Address, opening: Opening, group: int) -> Announcement | None:
+        query = "SELECT public, sealed FROM announcement WHERE task=? AND opening=? AND part=?"
+        row = self._db.execute(query, (task, opening, group)).fetchone()
+        return Announcement(row[0], self._open(row[1])) if row else None
+
     def erase_before(self, task: Address, opening: Opening, epoch: int) -> None:
-        """Forget the keys and maskings of openings, and the keys of epochs, below these: no later leak opens them."""
+        """Forget what is secret of openings, and the keys of epochs, below these: no later leak opens them."""
         older = "task=? AND ((opening>0 AND opening<?) OR (opening<0 AND -opening<?))"
         erased = self._db.execute(f"DELETE FROM round_key WHERE {older}", (task, opening, epoch)).rowcount
-        erased += self._db.execute("DELETE FROM masking WHERE task=? AND opening<?", (task, opening)).rowcount
+        for table in ("masking", "announcement"):
+            erased += self._db.execute(f"DELETE FROM {table} WHERE task=? AND opening<?", (task, opening)).rowcount
         if erased:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

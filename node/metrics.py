@@ -72,11 +72,12 @@ class NodeCollector(Collector):
             yield _gauge("foedus_store_quota_bytes", "Bytes of blocks that may be stored.", disk.quota)
 
     def _peers(self) -> Iterable[Metric]:
-        connected = self._vitals.look_at_peers()
-        faults, banned = self._vitals.troubles()
-        yield _gauge("foedus_peers_connected", "Peers connected.", len(connected))
-        yield _gauge("foedus_peer_faults", "Faults remembered of peers that were connected.", faults)
-        yield _gauge("foedus_peers_banned", "Peers banned, of those that were connected.", banned)
+        host = self._vitals.host
+        faults, banned = host.troubles() if host is not None else (0, 0)
+        connected = len(host.connected()) if host is not None else 0
+        yield _gauge("foedus_peers_connected", "Peers connected.", connected)
+        yield CounterMetricFamily("foedus_peer_faults", "What peers did wrong.", faults)
+        yield _gauge("foedus_peers_banned", "Peers that are banned now.", banned)
 
 
 def registry_of(vitals: Vitals) -> CollectorRegistry:

@@ -11,10 +11,10 @@ from foedus.contracts import calls
 from foedus.contracts.errors import Reverted
 from foedus.node.bench import Bench
 from foedus.node.inspect import Inspector
+from foedus.node.openings import perform_opening
 from foedus.node.perform_aggregate import perform_attest, perform_propose
 from foedus.node.perform_commit import perform_commit
 from foedus.node.perform_freeze import perform_freeze
-from foedus.node.perform_unmask import perform_reveal
 from foedus.protocol.claims import claim_of
 from foedus.protocol.duties import Advertise, Attest, Commit, Duty, Poke, Propose, Reveal, Settle, SignSurvivors
 from foedus.protocol.ids import Opening, RoundNumber
@@ -53,7 +53,7 @@ async def _perform(bench: Bench, task: Task, inspector: Inspector | None, duty: 
         case SignSurvivors():
             await perform_freeze(bench, task, round_, inspector, now)
         case Reveal():
-            await perform_reveal(bench, task, round_, inspector)
+            await perform_opening(bench, task, round_, inspector)
         case Propose():
             await perform_propose(bench, task, round_, inspector, now)
         case Attest():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 
 import structlog
 
 from foedus.aggregator.aggregate import Outcome, ProposalManifest, aggregate
-from foedus.aggregator.unmask import Slot, seed_fits
-from foedus.aggregator.unmasked import unmask_from_bytes, unmask_limit
+from foedus.aggregator.parts import Opened, opening_limit
 from foedus.contracts import calls
 from foedus.contracts.signatures import InvalidSignature, recover_attestation, sign_attestation
 from foedus.incentives.settlement import after_round, rewards_before
@@ -18,13 +17,13 @@ from foedus.network.cid import cid_of_block_digest, digest_of
 from foedus.node.bench import MANIFEST_LIMIT, Bench
 from foedus.node.errors import NodeError
 from foedus.node.inspect import Inspector
-from foedus.node.perform_unmask import Collector, perform_reveal
-from foedus.node.seed_demands import demand_missing
+from foedus.node.inspect_vectors import VectorInspector
+from foedus.node.openings import WrongOpening, gather_opened, perform_opening, reopened
 from foedus.node.words import Check, Topic, Word
 from foedus.protocol.bitmap import from_bitmap
 from foedus.protocol.duties import STAGGER_SECONDS, committee_turn
 from foedus.protocol.events import Aggregate
-from foedus.protocol.ids import Address, Hash32, Seed
+from foedus.protocol.ids import Address, Hash32
 from foedus.protocol.round import Proposal, Round
 from foedus.protocol.task import Task
 
@@ -35,10 +34,10 @@ ASK_SECONDS = 1.5
 
 
 class NothingOpens(NodeError):
-    """No group's seeds are complete yet."""
+    """Nobody has given enough yet to open any group."""
 
     def __init__(self, round_: int, missing: int) -> None:
-        super().__init__(f"round {round_}: no group opens yet, {missing} seeds are missing; asking again")
+        super().__init__(f"round {round_}: no group opens yet, {missing} seeds or parts are missing; asking again")
 
 
 class WrongProposal(NodeError):
@@ -48,13 +47,10 @@ class WrongProposal(NodeError):
         super().__init__(f"the proposal of {aggregator} has {field} {found}, the data give {expected}: not attesting")
 
 
-async def _compute(
-    bench: Bench, task: Task, round_: Round, inspector: Inspector, seeds: Mapping[Slot, Seed]
-) -> Outcome:
+async def _compute(bench: Bench, task: Task, round_: Round, inspector: Inspector, opened: Opened) -> Outcome:
     base, state = await bench.model(task, round_.base_root), await bench.state(task, round_.base_state)
-    blobs = {position: await inspector.vector(position) for position in sorted(round_.survivors)}
     return await asyncio.to_thread(
-        aggregate, inspector.layout, bench.terms, bench.manifest, base, state, round_.survivors, blobs, seeds
+        aggregate, inspector.layout, bench.terms, bench.manifest, base, state, round_.survivors, opened
     )
 
 
@@ -89,15 +85,17 @@ async def _store(bench: Bench, outcome: Outcome, label: str) -> ProposalManifest
 async def perform_propose(
     bench: Bench, task: Task, round_: Round, inspector: Inspector, now: Callable[[], float]
 ) -> None:
-    """Collect, add up, store, propose. Waits for all groups for a rank's time, then takes what opens."""
+    """Collect, add up, store, propose. Waits for all groups for a rank's time, then takes what opens. Who opens a group
+    leaves the round to the next rank, where the mode wants it so."""
+    if isinstance(inspector, VectorInspector) and not inspector.may_aggregate(bench.position(round_)):
+        log.info("left to the next rank", task=bench.task, round=round_.number)
+        return
     await inspector.ready(round_.survivors)
-    await perform_reveal(bench, task, round_, inspector)
-    found = await Collector(bench, round_, inspector).gather(now, now() + task.params.rank_seconds)
-    if not found.open_groups:
-        if bench.demands_seeds:
-            await demand_missing(bench, task, round_, found, now())
-        raise NothingOpens(round_.number, sum(len(slots) for slots in found.missing.values()))
-    outcome = await _compute(bench, task, round_, inspector, found.seeds)
+    await perform_opening(bench, task, round_, inspector)
+    found = await gather_opened(bench, task, round_, inspector, now, now() + task.params.rank_seconds)
+    if not found.opened.groups:
+        raise NothingOpens(round_.number, found.missing)
+    outcome = await _compute(bench, task, round_, inspector, found.opened)
     label = f"{bench.task}/{round_.number}"
     made = await _store(bench, outcome, label)
     manifest = Hash32(digest_of(await bench.store.put(made.to_bytes(), label)))
@@ -113,18 +111,21 @@ async def _verify(
     bench: Bench, task: Task, round_: Round, proposal: Proposal, inspector: Inspector, now: Callable[[], float]
 ) -> None:
     """Recompute everything that the proposal claims. Raises WrongProposal, BlobMissing."""
-    await inspector.ready(round_.survivors)
     claimed, aggregator = proposal.aggregate, proposal.aggregator
+    if isinstance(inspector, VectorInspector) and not inspector.may_aggregate(proposal.position):
+        raise WrongProposal(aggregator, "as its author", f"position {proposal.position}", "one who opens no group")
+    await inspector.ready(round_.survivors)
     holders = bench.peers.of([aggregator])
     block = await bench.store.get(cid_of_block_digest(claimed.manifest), MANIFEST_LIMIT, holders)
     made = ProposalManifest.from_bytes(block)
-    blob = await bench.store.get(made.unmask, unmask_limit(inspector.layout), holders)
-    seeds, context = unmask_from_bytes(inspector.layout, blob), bench.context(round_)
-    for (owner, row), seed in seeds.items():
-        known = owner in inspector.envelopes
-        if not known or not seed_fits(inspector.layout, context, inspector.envelopes[owner], row, seed):
-            raise WrongProposal(aggregator, f"a seed of position {owner} for row {row}", seed.hex(), "another")
-    outcome = await _compute(bench, task, round_, inspector, seeds)
+    blob = await bench.store.get(
+        made.unmask, opening_limit(bench.terms.mode, inspector.layout, bench.manifest.update_lanes), holders
+    )
+    try:
+        opened = await reopened(bench, round_, inspector, blob)
+    except WrongOpening as error:
+        raise WrongProposal(aggregator, "the opening", str(error), "another") from error
+    outcome = await _compute(bench, task, round_, inspector, opened)
     expected = _claim(bench, task, round_, outcome, aggregator, claimed.manifest)
     for field in fields(Aggregate):
         found, due = getattr(claimed, field.name), getattr(expected, field.name)
@@ -151,9 +152,9 @@ async def _require_all_that_open(
     left_out = {layout.group(p) for p in round_.survivors} - from_bitmap(outcome.groups, layout.groups.count)
     if not left_out:
         return
-    await perform_reveal(bench, task, round_, inspector)
-    found = await Collector(bench, round_, inspector).gather(now, now() + task.params.attest_seconds / 3)
-    if hidden := sorted(left_out & set(found.open_groups)):
+    await perform_opening(bench, task, round_, inspector)
+    found = await gather_opened(bench, task, round_, inspector, now, now() + task.params.attest_seconds / 3)
+    if hidden := sorted(left_out & found.opened.groups):
         raise WrongProposal(aggregator, "left out groups", hidden, "seeds that open them")
 
 

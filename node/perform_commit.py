@@ -20,10 +20,11 @@ from foedus.contracts.calls import Call
 from foedus.learning.client import Client
 from foedus.learning.update import LocalUpdate
 from foedus.network.cid import cid_of
+from foedus.node.announcements import announced
 from foedus.node.bench import Bench
 from foedus.node.budget import budget, opened
-from foedus.node.errors import NodeError
 from foedus.node.journal import Masking
+from foedus.protocol.chunks import Lanes
 from foedus.protocol.ids import Address, Cid, Hash32, Opening, RoundNumber
 from foedus.protocol.round import Round
 from foedus.protocol.task import Task
@@ -44,13 +45,15 @@ class CommitWords:
     data_root: str
     update_cid: str
     envelope_cid: str
+    beside: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> CommitWords:
-        return cls(**json.loads(blob))
+        kept = json.loads(blob)
+        return cls(**{**kept, "beside": tuple(kept.get("beside", ()))})
 
     def call(self, task: Address, next_keys: RoundKeys) -> Call:
         """The transaction; `next_keys` serve the opening after this one."""
@@ -99,7 +102,8 @@ async def _written(bench: Bench, round_: Round) -> CommitWords | None:
     words = CommitWords.from_bytes(kept.words)
     if bench.journal.sent(bench.task, _label(round_)) is not None:
         return words
-    stored = [await bench.store.local.has(Cid(cid)) for cid in (words.update_cid, words.envelope_cid)]
+    cids = (words.update_cid, words.envelope_cid, *words.beside)
+    stored = [await bench.store.local.has(Cid(cid)) for cid in cids]
     return words if all(stored) else None
 
 
@@ -115,12 +119,9 @@ async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
     update = await asyncio.to_thread(_train, client, base, round_.number)
     data_root = await asyncio.to_thread(client.data_root, bench.enrolment.salt)
     log.info("trained", task=bench.task, round=round_.number, **update.metrics)
-    layout, context, me = bench.layout(round_), bench.context(round_), bench.position(round_)
-    made: Prepared = await asyncio.to_thread(make_bundle, layout, context, me, keys, update.lanes, os.urandom)
-    if made.secrets is None:
-        raise NodeError(f"mode {bench.terms.mode!r} is for simulations: a network task needs mode 'masked'")
-    update_cid = cid_of(made.update_blob)
-    envelope = made.seal(update_cid)
+    made = await _prepared(bench, round_, keys, update.lanes)
+    update_cid, beside = cid_of(made.update_blob), tuple(cid_of(blob) for blob in made.beside)
+    envelope = made.seal(update_cid, *beside)
     words = CommitWords(
         generation=task.participants[bench.me].generation + 1,
         update_root=made.update_root.hex(),
@@ -129,10 +130,23 @@ async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
         data_root=data_root.hex(),
         update_cid=update_cid,
         envelope_cid=cid_of(envelope),
+        beside=beside,
     )
-    masking = Masking(made.secrets.to_bytes(), words.to_bytes())
+    secrets = made.secrets.to_bytes() if made.secrets is not None else b""
+    masking = Masking(secrets, words.to_bytes())
     bench.journal.keep_masking(bench.task, round_.opening, masking)
     label = f"{bench.task}/{round_.number}"
-    await bench.store.put(made.update_blob, label)
-    await bench.store.put(envelope, label)
+    for blob in (made.update_blob, *made.beside, envelope):
+        await bench.store.put(blob, label)
     return words
+
+
+async def _prepared(bench: Bench, round_: Round, keys: RoundKeys, update: Lanes) -> Prepared:
+    """The bundle in the terms' mode; where a key is to be announced first, once it was."""
+    layout, context, me = bench.layout(round_), bench.context(round_), bench.position(round_)
+    mode = bench.mode
+    if mode is None:
+        return await asyncio.to_thread(make_bundle, layout, context, me, keys, update, os.urandom)
+    place = (bench.announcements, bench.journal, bench.peers, layout, context, round_.opening, me)
+    public = await announced(mode, *place)
+    return await asyncio.to_thread(mode.prepare, layout, context, me, keys, update, os.urandom, public)

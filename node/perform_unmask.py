@@ -49,7 +49,7 @@ async def perform_reveal(bench: Bench, task: Task, round_: Round, inspector: Ins
     keys, survivors, guard = bench.round_keys(task, round_), round_.survivors, bench.guard(round_)
     own = b""
     kept = bench.journal.masking(bench.task, round_.opening)
-    if me in survivors and kept is not None:
+    if me in survivors and kept is not None and kept.secrets:
         secrets = Secrets.from_bytes(kept.secrets)
         made = await asyncio.to_thread(reveal, layout, context, survivors, me, secrets, keys, guard)
         own = made.to_bytes()

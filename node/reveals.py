@@ -1,4 +1,4 @@
-"""Request and response for seeds: what this node reveals of a frozen round, to whoever asks.
+"""Request and response for what opens a round: what this node reveals of a frozen round, to whoever asks.
 
 Nothing is answered before `open` was called for the opening, and that only happens once the freeze is final on the
 chain and the guard is bound. What is answered is public by then, and proves itself against the commitments.

@@ -19,6 +19,7 @@ from foedus.node.errors import StaleBackup
 from foedus.node.follower import Follower
 from foedus.node.gather import Post
 from foedus.node.inspect import Inspector
+from foedus.node.inspect_vectors import VectorInspector
 from foedus.node.journal import Enrolment
 from foedus.node.pauses import Resumer
 from foedus.node.perform import perform
@@ -43,7 +44,8 @@ class TaskRunner:
         self._inspector: Inspector | None = None
         self._beacon: tuple[int, Hash32, Hash32] | None = None
         self._erased = Opening(0)
-        self._archivist = Archivist(bench.store, bench.terms, bench.manifest, bench.me, bench.peers.of)
+        known_peers, retention = bench.peers.of, bench.retention
+        self._archivist = Archivist(bench.store, bench.terms, bench.manifest, bench.me, known_peers, retention)
         self._told: tuple[object, ...] = ()
         self._stale: Opening | None = None
         post = Post(*(getattr(bench, name) for name in Post.__slots__))
@@ -126,7 +128,10 @@ class TaskRunner:
         if self._stale == round_.opening:
             return None
         try:
-            return Inspector(self._bench, round_, self._bench.round_keys(task, round_))
+            keys, mode = self._bench.round_keys(task, round_), self._bench.mode
+            if mode is not None:
+                return VectorInspector(self._bench, round_, keys, mode)
+            return Inspector(self._bench, round_, keys)
         except StaleBackup as error:
             self._stale = round_.opening
             log.error("sitting out", task=task.address, round=round_.number, why=str(error))
@@ -151,6 +156,7 @@ class TaskRunner:
         self._bench.journal.erase_before(task.address, needed, epoch)
         self._bench.board.forget_before(task.address, needed)
         self._bench.reveals.forget_before(task.address, needed)
+        self._bench.announcements.forget_before(task.address, needed)
 
     async def _clock(self, task: Task) -> Clock:
         head = self._follower.head

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from foedus.node.errors import BadConfig
 
@@ -35,12 +35,14 @@ def layered(
 ) -> dict[str, Setting]:
     """Every setting that has a value, in the order of `kinds`.
 
-    kinds: each key's type, `str`, `int`, `float`, `bool` or a tuple of strings; written: what the file at `path` holds;
-    flags: texts `key=value`. Raises BadConfig naming the place, the key, its value and what would do.
+    kinds: each key's type, `str`, `int`, `float`, `bool`, a tuple of strings, or a Literal of the only texts that do;
+    written: what the file at `path` holds; flags: texts `key=value`. Raises BadConfig naming the place, the key, its
+    value and what would do.
     """
     found = {key: Setting(value, "default") for key, value in defaults.items()}
     for key, value in written.items():
-        found[_known(path, key, kinds)] = Setting(_fitting(path, key, value, kinds[key]), "file")
+        known = _known(path, key, kinds)
+        found[known] = Setting(_fitting(path, known, value, kinds[known]), "file")
     refuse_secrets(environ)
     for key, kind in kinds.items():
         name = PREFIX + key.upper()
@@ -81,7 +83,7 @@ def _fitting(path: Path, key: str, value: Any, kind: Any) -> Any:
         value = tuple(value)
     if kind is float and type(value) is int:
         return float(value)
-    if type(value) is not _plain(kind):
+    if type(value) is not _plain(kind) or (_choices(kind) and value not in _choices(kind)):
         raise BadConfig(path, f"{key} = {value!r}: expected {_called(kind)}")
     return value
 
@@ -93,6 +95,8 @@ def _parsed(source: str, key: str, text: str, kind: Any) -> Any:
             return {"true": True, "false": False}[text.lower()]
         if kind in (int, float):
             return kind(text)
+        if _choices(kind):
+            return _choices(kind)[_choices(kind).index(text)]
     except (KeyError, ValueError):
         raise BadConfig(source, f"{key} = {text!r}: expected {_called(kind)}") from None
     if kind is str:
@@ -101,10 +105,19 @@ def _parsed(source: str, key: str, text: str, kind: Any) -> Any:
 
 
 def _plain(kind: Any) -> Any:
+    if _choices(kind):
+        return str
     return kind if kind in (str, int, float, bool) else tuple
 
 
+def _choices(kind: Any) -> tuple[str, ...]:
+    """The texts that a setting may be; none where it is not of that kind."""
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
 def _called(kind: Any) -> str:
+    if choices := _choices(kind):
+        return " or ".join(map(repr, choices))
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}.get(
         kind, "a list of texts (in the environment and in flags with commas between them)"
     )

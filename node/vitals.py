@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from foedus.contracts.deployment import Deployment
-from foedus.contracts.errors import WrongChain
 from foedus.contracts.ledger import Head, Ledger
 from foedus.network.host import Host
 from foedus.network.store import BlockStore
 from foedus.node.config import Config
 from foedus.node.tally import CountedLedger, Tally
-from foedus.protocol.ids import Address, PeerId
+from foedus.protocol.ids import Address
 from foedus.protocol.task import Task
 
 UNHEARD_SECONDS = 30.0
@@ -25,22 +24,22 @@ UNHEARD_SECONDS = 30.0
 REPROVE_SECONDS = 60.0
 """How often the RPC must show again that it serves the deployment's chain."""
 PROBE_BYTES = 4096
-MAX_SEEN = 4096
-"""Peers of which faults and bans are looked up; the first seen are forgotten first."""
 
 
 @dataclass(slots=True)
 class Vitals:
     """Filled in as the daemon starts: `ledger`, `host` and `store` are None until they are there.
 
-    waiting: why the chain cannot be reached, or empty; wrong_chain: how the RPC's chain differs from the deployment's;
-    host_lost: why the network ended; reached: when the RPC last gave its head, by `time.monotonic`.
+    waiting: why the chain cannot be relied on now, or empty; troubles: the same, by who waits; wrong_chain: how the
+    RPC's chain differs from the deployment's; host_lost: why the network ended; reached: when the RPC last gave its
+    head, by `time.monotonic`.
     """
 
     config: Config
     account: str
     store_folder: Path
     waiting: str = "the chain has not answered yet"
+    troubles: dict[object, Exception] = field(default_factory=dict)
     wrong_chain: str = ""
     host_lost: str = ""
     head: Head | None = None
@@ -53,39 +52,21 @@ class Vitals:
     started: float = field(default_factory=time.monotonic)
     http: str = ""
     _proven: float = field(default_factory=time.monotonic)
-    _seen: dict[PeerId, None] = field(default_factory=dict)
 
     async def pulse(self, ledger: Ledger, deployment: Deployment) -> None:
-        """Look at the head and the peers; now and then have the RPC show its chain again. Raises ChainUnreachable."""
+        """Look at the head, and now and then have the RPC show its chain again. Raises as `Ledger.head` and `prove`."""
         self.head = await ledger.head()
         self.reached = time.monotonic()
         if self.reached - self._proven >= REPROVE_SECONDS:
             await self.prove(deployment)
-        self.look_at_peers()
 
     async def prove(self, deployment: Deployment) -> None:
-        """Check chain id, genesis and code anew, on a connection of its own. Raises ChainUnreachable."""
-        try:
-            async with await Ledger.connect(self.config.rpc, deployment):
-                self.wrong_chain = ""
-        except WrongChain as error:
-            self.wrong_chain = str(error)
-        self._proven = time.monotonic()
+        """Check chain id, genesis and code anew, on a connection of its own.
 
-    def look_at_peers(self) -> frozenset[PeerId]:
-        """The peers connected now; they are remembered for `troubles`."""
-        connected = self.host.connected() if self.host is not None else frozenset()
-        self._seen.update(dict.fromkeys(connected))
-        for peer in list(self._seen)[: max(0, len(self._seen) - MAX_SEEN)]:
-            del self._seen[peer]
-        return connected
-
-    def troubles(self) -> tuple[int, int]:
-        """(faults held against the peers seen since the start, how many of these peers are banned now)."""
-        host = self.host
-        if host is None:
-            return 0, 0
-        return sum(len(host.faults(peer)) for peer in self._seen), sum(map(bool, map(host.banned, self._seen)))
+        Raises WrongChain, EndpointsDiffer, ChainUnreachable.
+        """
+        async with await Ledger.connect(self.config.rpc, deployment):
+            self._proven = time.monotonic()
 
     def head_age(self) -> float | None:
         """Seconds between the head's timestamp and this machine's clock; None before the first head."""

@@ -17,6 +17,7 @@ from foedus.protocol.fixedpoint import SUM_BOUND, Grid
 from foedus.protocol.groups import threshold
 from foedus.protocol.hostile import load_json
 from foedus.protocol.ids import Hash32, Wei
+from foedus.protocol.lattice import room
 from foedus.protocol.privacy import DifferentialPrivacy, Noise
 
 Mode = Literal["masked", "plain", "lightsecagg", "rlwe", "bfv", "ckks"]
@@ -24,6 +25,13 @@ Mode = Literal["masked", "plain", "lightsecagg", "rlwe", "bfv", "ckks"]
 SEED_MODES: frozenset[Mode] = frozenset({"masked", "plain"})
 """Modes whose sums are opened by seeds: all that a claim rests on can be proven on the chain. In the others a few
 members open a whole group's sum, and what they say of it rests on a quorum."""
+LEAF_MODES: frozenset[Mode] = SEED_MODES | {"lightsecagg", "rlwe"}
+"""Modes whose stored vectors are leaves of the sum tree: that an update was left out or changed can be proven."""
+CONSENT_MODES: dict[Mode, str] = {
+    "plain": "publishes every single update",
+    "ckks": "lets one member, the holder of its group's key, open every update of the group",
+}
+"""Modes that everybody must agree to beforehand, and why."""
 Grouping = Literal["epoch", "redrawn"]
 Weighting = Literal["uniform", "examples"]
 RuleName = Literal["fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad"]
@@ -51,6 +59,20 @@ class Finality(IntEnum):
 
 DEMAND_SPANS = 80
 """How many spans of `answer_seconds` demands can put finality off: the court's limit of them, and as many answers."""
+
+
+def sum_bound(mode: Mode, participants: int) -> int:
+    """The largest sum of so many updates that a mode carries without wrapping, in steps of the grid."""
+    if mode == "rlwe":
+        return room(participants)
+    return 1 << 24 if mode in ("bfv", "ckks") else SUM_BOUND
+
+
+def collusion(mode: Mode, members: int) -> int:
+    """The most members of a committee whose pooled knowledge tells nothing of a single update, where what they hold are
+    shares. The mode that codes whole vectors needs room between this and how many must answer."""
+    most = threshold(members) - 1
+    return min(members // 2, most) if mode == "lightsecagg" else most
 
 
 class InvalidTerms(ValueError):
@@ -276,11 +298,12 @@ def _validate(terms: Terms) -> None:
     _whole("max_value", terms.max_value, 1, SUM_BOUND)
     _whole("max_weight", terms.max_weight, 1, 2**20)
     largest = terms.params.max_participants * terms.max_weight * terms.max_value
+    most = sum_bound(terms.mode, terms.params.max_participants)
     _require(
-        largest <= SUM_BOUND,
+        largest <= most,
         "max_participants * max_weight * max_value",
         largest,
-        f"must not exceed 2^27 = {SUM_BOUND}, so that honest sums never wrap: lower max_value or max_weight",
+        f"must not exceed {most}, so that honest sums never wrap in mode {terms.mode}: lower max_value or max_weight",
     )
     _require(terms.weighting == "examples" or terms.max_weight == 1, "max_weight", terms.max_weight, "uniform needs 1")
     _whole("server_lr", terms.server_lr, 1, 2**24)
@@ -293,6 +316,11 @@ def _validate(terms: Terms) -> None:
     _whole("g_min", terms.g_min, 2, terms.group_size)
     _whole("neighbours", terms.neighbours, 0, terms.group_size)
     _require(terms.neighbours % 2 == 0, "neighbours", terms.neighbours, "must be even")
+    need = "who masks with whom is a question of the mode masked alone: 0 in every other"
+    _require(terms.neighbours == 0 or terms.mode == "masked", "neighbours", terms.neighbours, need)
+    fast = terms.params.finality is Finality.FAST
+    need = "what opens its sums cannot be proven on the chain: it needs finality = fast, where a quorum recomputes them"
+    _require(fast or terms.mode in SEED_MODES, "mode", terms.mode, need)
     _whole("seed", terms.seed, 0, 2**63 - 1)
     _whole("pool", terms.pool, 0, 2**96 - 1)
     if terms.dp is not None:

@@ -50,7 +50,6 @@ class VectorAttempt:
                 if member in away.commit | away.reveal:
                     continue
                 bind_survivors(layout, context, survivors, guards[member])
-                announced = self._announced.get(group)
                 parts[group, member] = self.mode.part(
                     layout,
                     context,
@@ -59,7 +58,7 @@ class VectorAttempt:
                     self._bundles(survivors, group, member),
                     member,
                     self.seating.keys[member],
-                    announced.secret if announced and self._announcer(group) == member else None,
+                    self._secret(group, member),
                     self.random,
                 )
         found = open_parts(
@@ -77,6 +76,9 @@ class VectorAttempt:
 
     def _announcer(self, group: int) -> Position | None:
         return self.mode.announcer(self.layout, self.seating.context, group)
+
+    def _secret(self, group: int, member: Position) -> bytes | None:
+        return self._announced[group].secret if self._announcer(group) == member else None
 
     def _announce(self, group: int) -> None:
         layout, context, announcer = self.layout, self.seating.context, self._announcer(group)
@@ -105,7 +107,9 @@ class VectorAttempt:
             raise BrokenRound(f"position {position}'s honest bundle failed: {wrong or read}")
         for member in layout.committee[:checkers]:
             beside = self._beside(read, member)
-            faults = self.mode.check_beside(layout, context, read, beside, (member, keys[member]))
+            secret = self._secret(layout.group(position), member)
+            receiver = (member, keys[member])
+            faults = self.mode.check_beside(layout, context, read, made.update_blob, beside, receiver, secret)
             if faults:
                 raise BrokenRound(f"position {position}'s honest bundle failed: {faults}")
         self._envelopes[position] = read
@@ -115,7 +119,7 @@ class VectorAttempt:
         return {p: Bundle(e, self._blobs[e.update], self._beside(e, me)) for p, e in members}
 
     def _beside(self, envelope: VectorEnvelope, me: Position | None) -> tuple[bytes, ...]:
-        return tuple(self._blobs[blob.cid] for blob in self.mode.beside(self.layout, envelope, me))
+        return tuple(self._blobs[blob.cid] for blob in self.mode.beside(self.layout, envelope, me, self._lanes))
 
     def _keep(self, blob: bytes) -> None:
         self._blobs[block_cid(Hash32(sha256(blob).digest()))] = blob

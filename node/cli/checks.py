@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from foedus.contracts.soundness import DEVELOPMENT
 from foedus.node import keystore
 from foedus.node.cli.context import Cli
-from foedus.node.cli.keys import DEVNETS
 from foedus.node.config import Config
 from foedus.node.health import CannotWatch, place_of
 from foedus.node.vitals import write_fault
@@ -66,7 +66,7 @@ def _bytes_under(cli: Cli) -> int:
 
 def _port_checks(cli: Cli, config: Config) -> list[Check]:
     said = running_daemon(cli)
-    checks = [_listen_check(config) if said is None else _answers_check(said)]
+    checks = [_listen_check(config)] if said is None else [_answers_check(said), _peers_check(said)]
     if config.http:
         checks.append(_http_check(config, said))
     return checks
@@ -90,7 +90,7 @@ def _listen_check(config: Config) -> Check:
     fault = _bind_fault(host, port)
     if fault:
         return Check("listen", False, f"{config.listen}: {fault}", "end what listens there, or choose another `listen`")
-    if config.chain_id not in DEVNETS and host in ("127.0.0.1", "::1"):
+    if config.chain_id not in DEVELOPMENT and host in ("127.0.0.1", "::1"):
         remedy = "set `listen` to an address that other participants' nodes reach, such as /ip4/0.0.0.0/tcp/4001"
         return Check("listen", False, f"{config.listen} is of this machine alone", remedy)
     return Check("listen", True, f"{config.listen} is free")
@@ -102,6 +102,12 @@ def _answers_check(said: dict[str, Any]) -> Check:
     remedy = "see whether the daemon hangs (its log), or a firewall is in between"
     found = f"no answer at {', '.join(silent)}" if silent else f"the daemon answers at {', '.join(said['addresses'])}"
     return Check("listen", not silent, found, remedy)
+
+
+def _peers_check(said: dict[str, Any]) -> Check:
+    """What a running daemon says of its peers; what they do wrong is no fault of this home."""
+    known = f"{said.get('connected', 0)} connected, {said.get('banned', 0)} banned"
+    return Check("peers", True, f"{known}, {said.get('faults', 0)} faults since the start")
 
 
 def _http_check(config: Config, said: dict[str, Any] | None) -> Check:

@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 
 from foedus.contracts.deploy import Quote, begin, carry_out, quote
 from foedus.contracts.deployment import Deployment
-from foedus.contracts.errors import ChainUnreachable, RpcFault, WrongChain
+from foedus.contracts.errors import ChainUnreachable, EndpointsDiffer, RpcFault, WrongChain
 from foedus.contracts.ledger import Ledger
 from foedus.contracts.networks import NETWORKS, Network
 from foedus.contracts.verify import verify
@@ -101,7 +101,7 @@ def verify_(
 ) -> None:
     """Compare a chain's contracts with an address book and with this release.
 
-    Exit status 0: all the same; 1: a difference; 2: the chain does not answer.
+    Exit status 0: all the same; 1: a difference; 2: the chain does not answer, or two endpoints differ.
     """
     cli = cli_of(context)
     book = Deployment.load(deployment or cli.home.deployment)
@@ -117,7 +117,7 @@ def verify_(
 
     try:
         found = asyncio.run(work())
-    except (ChainUnreachable, RpcFault) as error:
+    except (ChainUnreachable, EndpointsDiffer, RpcFault) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(COULD_NOT_LOOK) from error
     rows = [{"contract": contract, "reason": reason} for contract, reason in found]

@@ -16,22 +16,19 @@ from foedus.node.cli.context import cli_of
 from foedus.node.config import Config
 from foedus.node.home import write_private
 
-DEVNETS = (1337, 31337)
-"""Chain ids of development chains, which reorganise only when told to."""
-
 keys = typer.Typer(no_args_is_help=True, help="The accounts in this home.")
 
 
 def init(
     context: typer.Context,
-    rpc: Annotated[str, typer.Option(help="The chain's JSON-RPC URL.")],
+    rpc: Annotated[str, typer.Option(help="The chain's JSON-RPC URL, or two with a comma between them.")],
     deployment: Annotated[Path, typer.Option(help="The contracts' address book (JSON).")],
     listen: Annotated[str, typer.Option(help="libp2p address to listen on.")] = "/ip4/127.0.0.1/tcp/0",
     bootstrap: Annotated[list[str] | None, typer.Option(help="A peer to dial; may be given again.")] = None,
     mdns: Annotated[bool, typer.Option(help="Look for peers on the local network.")] = True,
     confirmations: Annotated[
-        int | None, typer.Option(min=0, help="Blocks on top before a log counts; 12, or 0 on a devnet, by default.")
-    ] = None,
+        int, typer.Option(min=0, help="Blocks on top before a log counts; 0: finalized, or latest on a devnet.")
+    ] = 0,
     poll: Annotated[float, typer.Option(min=0.05, help="Seconds between looks at the chain.")] = 0.5,
 ) -> None:
     """Set up a home for one participant: its settings and its node key."""
@@ -47,18 +44,13 @@ def init(
         listen=listen,
         bootstrap=tuple(bootstrap or ()),
         mdns=mdns,
-        confirmations=confirmations if confirmations is not None else usual_confirmations(book.chain_id),
+        confirmations=confirmations,
         poll_seconds=poll,
     ).save(cli.home)
     cli.answer(
         {"home": str(cli.home.root), "rpc": rpc, "chain_id": book.chain_id},
         f"{cli.home.root} is ready for chain {book.chain_id}. Next: `foedus key new`.",
     )
-
-
-def usual_confirmations(chain_id: int) -> int:
-    """How deep a freeze must lie before anything is revealed for it, unless the operator says otherwise."""
-    return 0 if chain_id in DEVNETS else 12
 
 
 @keys.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -18,7 +18,7 @@ def simulate(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The task file (TOML).")],
     data: Annotated[Path | None, typer.Option(help="Where the data lie, whatever the task file says.")] = None,
-    mode: Annotated[str, typer.Option(help="masked or plain; the task file's by default.")] = "",
+    mode: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Mode))}; the task file's by default.")] = "",
     clients: Annotated[int | None, typer.Option(help="How many; max_participants by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the task file's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the final model here (safetensors).")] = None,
@@ -32,8 +32,7 @@ def simulate(
     from foedus.simulation.simulate import simulate as run
 
     cli = cli_of(context)
-    chosen = _mode(mode)
-    task_file = load_task_file(file)
+    task_file = load_task_file(file, _mode(mode))
     if seed is not None:
         task_file = replace(task_file, draft=replace(task_file.draft, seed=seed))
     built = build(task_file)
@@ -50,7 +49,7 @@ def simulate(
             told = "  ".join(f"{name} {value:.4f}" for name, value in shown[0].items())
             bar.update(line, completed=done.number, description=told or "rounds")
 
-        result = run(built, made, mode=chosen, shared_test=common, progress=tell)
+        result = run(built, made, shared_test=common, progress=tell)
     if out is not None:
         export(out, built.manifest, result.model, terms.scale_bits, {"task": terms.name})
     last = result.rounds[-1] if result.rounds else None
@@ -67,11 +66,7 @@ def simulate(
 
 
 def _mode(text: str) -> Mode | None:
-    match text:
-        case "":
-            return None
-        case "masked":
-            return "masked"
-        case "plain":
-            return "plain"
-    raise NodeError(f"mode {text!r}: choose masked or plain")
+    known: dict[str, Mode] = {name: name for name in get_args(Mode)}
+    if text and text not in known:
+        raise NodeError(f"mode {text!r}: choose one of {', '.join(known)}")
+    return known.get(text)

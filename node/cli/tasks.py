@@ -53,8 +53,6 @@ def create_(
 def publish(cli: Cli, built: Built, token: str, *, yes: bool) -> None:
     """Show what the terms mean, ask, and create the task. token: as the commands take it, or empty for ether."""
     currency = account_of(token) if token else ETHER
-    if built.terms.mode != "masked":
-        raise NodeError(f'mode {built.terms.mode!r} is for `foedus simulate`: a network task needs mode = "masked"')
     terms = replace(built.terms, model_cid=cid_of(built.initial_model))
     for line in warnings(terms):
         cli.note(f"• {line}")

@@ -1,0 +1,183 @@
+"""Opening by parts: make this node's own, and collect everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import structlog
+
+from foedus.aggregator.messages import MalformedReveal
+from foedus.aggregator.modes import Bundle, NoPart
+from foedus.aggregator.parts import Found, PartKey, open_parts
+from foedus.aggregator.tenders import Tender
+from foedus.aggregator.unmask import bind_survivors
+from foedus.network.cid import InvalidCid, cid_of
+from foedus.network.errors import NetworkError
+from foedus.node.bench import Bench
+from foedus.node.errors import NodeError
+from foedus.node.inspect_vectors import VectorInspector
+from foedus.node.reveals import Key, Offer
+from foedus.protocol.ids import Cid, PeerId, Position
+from foedus.protocol.ports import BlobCorrupt, BlobMissing, BlobTooLarge
+from foedus.protocol.round import Round
+from foedus.protocol.task import Task
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 3.0
+"""How long openers are waited for that are not needed: what they send shows whether the others' parts are right."""
+LOOK_SECONDS = 0.3
+PART_SECONDS = 30.0
+
+
+class SecondPart(NodeError):
+    """Another part of a sum was given before, and is not here any more: a second one might tell more than the sum."""
+
+    def __init__(self, round_: int, group: int) -> None:
+        super().__init__(f"round {round_}: my part of group {group} was made before and is lost: it is not made again")
+
+
+async def perform_parts(bench: Bench, task: Task, round_: Round, inspector: VectorInspector) -> None:
+    """Bind the guard, then make and offer my parts of this attempt. Raises SecondFreeze, UnsafeFreeze: then nothing is
+    offered."""
+    key: Key = (bench.task, round_.opening)
+    if bench.reveals.is_open(key):
+        return
+    layout, context, me = inspector.layout, inspector.context, bench.position(round_)
+    await asyncio.to_thread(bind_survivors, layout, context, round_.survivors, bench.guard(round_))
+    parts: dict[int, Cid] = {}
+    for group in sorted({layout.group(position) for position in round_.survivors}):
+        if me in inspector.mode.openers(layout, context, group):
+            try:
+                parts[group] = await _made(bench, task, round_, inspector, group)
+            except (NoPart, SecondPart) as error:
+                log.error("no part given", task=bench.task, round=round_.number, group=group, why=str(error))
+    bench.reveals.open(key, Offer(round_.domain, Tender.of(context, me, parts).to_bytes(), lambda absent: b""))
+    log.info("parts offered", task=bench.task, round=round_.number, attempt=round_.attempt, groups=sorted(parts))
+
+
+async def _made(bench: Bench, task: Task, round_: Round, inspector: VectorInspector, group: int) -> Cid:
+    """My part of a group's sum in the store: made once, and from then on the same."""
+    layout, context, me = inspector.layout, inspector.context, bench.position(round_)
+    kind = f"part/{group}"
+    kept = bench.journal.signed(bench.task, round_.opening, kind)
+    if kept is not None and await bench.store.local.has(Cid(kept[0].decode())):
+        return Cid(kept[0].decode())
+    members = layout.members_of(group, round_.survivors)
+    await inspector.ready(members)
+    bundles = await inspector.bundles(members, mine=True)
+    announced = bench.journal.announcement(bench.task, round_.opening, group)
+    part = await asyncio.to_thread(
+        inspector.mode.part,
+        layout,
+        context,
+        group,
+        members,
+        bundles,
+        me,
+        bench.round_keys(task, round_),
+        announced.secret if announced is not None else None,
+        os.urandom,
+    )
+    cid = cid_of(part)
+    if not bench.journal.sign_once(bench.task, round_.opening, kind, cid.encode(), b""):
+        raise SecondPart(round_.number, group)
+    return await bench.store.put(part, f"{bench.task}/{round_.number}")
+
+
+class PartCollector:
+    """Every part that came in for one frozen attempt."""
+
+    def __init__(self, bench: Bench, round_: Round, inspector: VectorInspector) -> None:
+        self._bench, self._round, self._inspector = bench, round_, inspector
+        self._layout, self._context, self._mode = inspector.layout, inspector.context, inspector.mode
+        self._parts: dict[PartKey, bytes] = {}
+        self._answered: set[Position] = set()
+        self._asking: dict[Position, asyncio.Task[None]] = {}
+        groups = {self._layout.group(position) for position in round_.survivors}
+        self._openers = {group: self._mode.openers(self._layout, self._context, group) for group in sorted(groups)}
+
+    async def _hear(self, member: Position, blob: bytes, peers: list[PeerId]) -> None:
+        tender = Tender.from_bytes(blob, self._layout, self._context)
+        if tender.member != member:
+            raise MalformedReveal(f"position {member} sent the tender of position {tender.member}")
+        limit = self._mode.part_limit(self._layout, self._bench.manifest.update_lanes)
+        for group, cid in tender.parts.items():
+            if member in self._openers.get(group, ()) and (group, member) not in self._parts:
+                self._parts[group, member] = await self._bench.store.get(cid, limit, peers)
+        self._answered.add(member)
+
+    async def _ask(self, peer: PeerId, member: Position) -> None:
+        key: Key = (self._bench.task, self._round.opening)
+        try:
+            answer = await self._bench.reveals.ask(peer, key, frozenset(), self._round.domain)
+            async with asyncio.timeout(PART_SECONDS):
+                await self._hear(member, answer.reveal, [peer])
+        except (MalformedReveal, BlobCorrupt, BlobTooLarge, InvalidCid) as error:
+            self._bench.host.blame(peer, str(error))
+        except (NetworkError, BlobMissing, TimeoutError) as error:
+            log.debug("no parts", peer=peer, round=self._round.number, error=str(error))
+
+    def _ask_all(self) -> None:
+        """Begin to ask every opener that has not answered, and is not being asked already."""
+        for member in sorted({member for openers in self._openers.values() for member in openers}):
+            account = self._layout.roster[member].address
+            if account == self._bench.me or member in self._answered or member in self._asking:
+                continue
+            for peer in self._bench.peers.of([account]):
+                self._asking[member] = asyncio.create_task(self._ask(peer, member))
+                self._asking[member].add_done_callback(partial(self._done, member))
+
+    def _done(self, member: Position, _: object) -> None:
+        self._asking.pop(member, None)
+
+    async def state(self) -> Found:
+        """What the parts at hand open."""
+        return await opened_by(self._bench, self._round, self._inspector, self._parts)
+
+    async def gather(self, now: Callable[[], float], until: float) -> Found:
+        """Ask until every group opens and those who are quick have answered, or until `until`; then whatever opens.
+
+        Raises KeyError where this node has nothing open for the attempt itself.
+        """
+        me, began = self._bench.position(self._round), now()
+        mine = self._bench.reveals.mine((self._bench.task, self._round.opening), frozenset())
+        await self._hear(me, mine.reveal, [])
+        members = {member for openers in self._openers.values() for member in openers}
+        seen, found = -1, None
+        try:
+            while True:
+                self._ask_all()
+                await asyncio.sleep(LOOK_SECONDS)
+                late = now() - began >= min(GRACE_SECONDS, (until - began) / 2) or members <= self._answered
+                if (late and seen != len(self._parts)) or now() >= until:
+                    seen, found = len(self._parts), await self.state()
+                    for fault in found.faults:
+                        log.warning("wrong part", round=self._round.number, fault=repr(fault))
+                if found is not None and (not found.wanted or now() >= until):
+                    return found
+        finally:
+            for asked in list(self._asking.values()):
+                asked.cancel()
+
+
+async def opened_by(
+    bench: Bench,
+    round_: Round,
+    inspector: VectorInspector,
+    parts: Mapping[PartKey, bytes],
+    groups: frozenset[int] | None = None,
+) -> Found:
+    """What these parts open, group by group."""
+    layout, context, lanes = inspector.layout, inspector.context, bench.manifest.update_lanes
+    chosen = {layout.group(position) for position in round_.survivors} if groups is None else groups
+    bundles: dict[int, dict[Position, Bundle]] = {}
+    for group in sorted(chosen):
+        bundles[group] = await inspector.bundles(layout.members_of(group, round_.survivors), mine=False)
+    survivors = round_.survivors
+    return await asyncio.to_thread(
+        open_parts, inspector.mode, layout, context, survivors, bundles.__getitem__, parts, lanes, frozenset(chosen)
+    )
