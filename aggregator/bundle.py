@@ -22,6 +22,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import Box, PrivateKey, PublicKey
 
 from foedus.aggregator.keys import Random, RoundKeys
+from foedus.aggregator.lanesource import LaneSource
 from foedus.aggregator.layout import ENVELOPE_HEAD, Layout
 from foedus.aggregator.masking import masked, terms_of
 from foedus.aggregator.seeds import checked_seed, pair_seed, self_seed
@@ -145,12 +146,13 @@ def pair_seeds(layout: Layout, context: Context, me: Position, keys: RoundKeys) 
 
 
 def make_bundle(
-    layout: Layout, context: Context, me: Position, keys: RoundKeys, update: Lanes, random: Random
+    layout: Layout, context: Context, me: Position, keys: RoundKeys, update: Lanes | LaneSource, random: Random
 ) -> Prepared:
     """Mask an update and share out its secrets.
 
-    update: uint32, shape (update_lanes,), from `encode_update`. In plain mode nothing is masked or shared. The other
-    modes than these two prepare theirs by themselves (`modes.VectorMode.prepare`). Raises WrongKeys, MalformedLanes.
+    update: uint32, shape (update_lanes,), or what gives such lanes block by block. In plain mode nothing is masked or
+    shared. The other modes than these two prepare theirs by themselves (`modes.VectorMode.prepare`). Raises WrongKeys,
+    MalformedLanes.
     """
     if layout.mode == "plain":
         blob = masked(update, [])

@@ -16,7 +16,7 @@ from nacl.bindings import crypto_core_ed25519_scalar_reduce, crypto_scalarmult
 from nacl.exceptions import CryptoError
 
 from foedus.aggregator.keys import Random
-from foedus.protocol.chunks import CHUNK_LANES, Lanes
+from foedus.protocol.chunks import CHUNK_BYTES, CHUNK_LANES, Lanes
 from foedus.protocol.commitments import Context, Keyed
 from foedus.protocol.ids import Address, PublicKey, Seed
 from foedus.protocol.round import Participant
@@ -28,7 +28,8 @@ BLOCK_CHUNKS = 128
 ORDER = 2**252 + 27742317777372353535851937790883648493
 """The order of the Ed25519 base point (RFC 8032, section 5.1)."""
 
-_ZEROS = bytes(1024 * BLOCK_CHUNKS)
+ZEROS = memoryview(bytes(1 << 18))
+"""What a cipher is given where its keystream alone is wanted."""
 
 
 class UnusableKey(ValueError):
@@ -77,11 +78,13 @@ class Keystream:
 
     def __init__(self, seed: Seed, first_chunk: int = 0) -> None:
         nonce = (BLOCKS_PER_CHUNK * first_chunk).to_bytes(4, "little") + bytes(12)
-        self._cipher = Cipher(ChaCha20(seed, nonce), mode=None).encryptor()
+        self.xor_into = Cipher(ChaCha20(seed, nonce), mode=None).encryptor().update_into
+        """Writes the next chunks, big-endian, over the whole of its second argument, xored with the first: `ZEROS`."""
 
     def into(self, buffer: bytearray, chunks: int) -> None:
-        """The next `chunks` chunks (at most BLOCK_CHUNKS), big-endian, to the front of `buffer`."""
-        self._cipher.update_into(memoryview(_ZEROS)[: 1024 * chunks], memoryview(buffer)[: 1024 * chunks])
+        """The next `chunks` chunks (at most 256), big-endian, to the front of `buffer`."""
+        size = CHUNK_BYTES * chunks
+        self.xor_into(ZEROS[:size], memoryview(buffer)[:size])
 
 
 def prg(seed: Seed, first_chunk: int, chunks: int) -> Lanes:

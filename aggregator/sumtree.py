@@ -21,11 +21,11 @@ from functools import cache
 from hashlib import sha256
 from itertools import pairwise
 from multiprocessing import get_context
-from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foedus.aggregator.hashrows import ROWS, Hashes, HashRows
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.masking import pair_sign
 from foedus.aggregator.messages import Slot
@@ -35,17 +35,13 @@ from foedus.protocol.ids import Hash32, Position, Seed
 from foedus.protocol.merkle import merkle_root
 
 SUM_LEAF, SUM_NODE = b"\x10", b"\x11"
-BATCH_CHUNKS = 64
+BATCH_CHUNKS = ROWS
 """Chunks of a group's tree that are made at a time, which keeps its nodes in cache."""
 
-_ALIGN = 64
-"""Where a leaf's lanes start in the rows that are hashed: writing them there in the other byte order is fast."""
+_LEAVES, _VALUES, _NODES = HashRows(SUM_LEAF, CHUNK_BYTES), HashRows(b"", CHUNK_BYTES), HashRows(SUM_NODE, 3 * 32)
 
 Values = NDArray[np.uint32]
 """Node values of a run of chunks: native order, shape (chunks, 256)."""
-
-Hashes = NDArray[np.uint8]
-"""Node hashes of a run of chunks: shape (chunks, 32)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +130,9 @@ def group_leaves(
     return GroupLeaves(updates, selves, pairs)
 
 
-def _digests(buffer: NDArray[np.uint8], skip: int = 0) -> Hashes:
-    """The sha256 of each row but its first `skip` bytes."""
-    rows, size = buffer.shape
-    words = Struct(f"{skip}x{size - skip}s").iter_unpack(buffer.data.cast("B"))
-    joined = b"".join([sha256(word).digest() for (word,) in words])
-    return np.frombuffer(joined, dtype=np.uint8).reshape(rows, 32)
-
-
 def leaf(lanes: Values) -> Node:
     """Leaves of one slot over a run of chunks, from lanes in either byte order."""
-    buffer = np.empty((lanes.shape[0], _ALIGN + CHUNK_BYTES), dtype=np.uint8)
-    buffer[:, _ALIGN - 1] = SUM_LEAF[0]
-    buffer[:, _ALIGN:].view(">u4")[...] = lanes
-    return Node(lanes.astype(np.uint32), _digests(buffer, _ALIGN - 1))
+    return Node(lanes.astype(np.uint32), _LEAVES.of_lanes(lanes))
 
 
 def join(left: Node | None, right: Node | None, zero_left: bytes, zero_right: bytes) -> Node | None:
@@ -161,13 +146,13 @@ def join(left: Node | None, right: Node | None, zero_left: bytes, zero_right: by
     else:
         return None
     if digests is None:
-        digests = _digests(values.astype(">u4").view(np.uint8))
-    buffer = np.empty((values.shape[0], 1 + 3 * 32), dtype=np.uint8)
-    buffer[:, 0] = SUM_NODE[0]
-    buffer[:, 1:33] = digests
-    buffer[:, 33:65] = np.frombuffer(zero_left, dtype=np.uint8) if left is None else left.hashes
-    buffer[:, 65:97] = np.frombuffer(zero_right, dtype=np.uint8) if right is None else right.hashes
-    return Node(values, _digests(buffer), digests)
+        digests = _VALUES.of_lanes(values)
+    beneath = (_row(zero_left) if left is None else left.hashes, _row(zero_right) if right is None else right.hashes)
+    return Node(values, _NODES.of_words(values.shape[0], digests, *beneath), digests)
+
+
+def _row(word: bytes) -> Hashes:
+    return np.frombuffer(word, dtype=np.uint8).reshape(1, 32)
 
 
 def subtree(leaf_at: Callable[[int], Node], slots: Sequence[int], levels: int) -> Node | None:

@@ -14,19 +14,23 @@ from numpy.typing import NDArray
 from foedus.protocol.chunks import CHUNK_LANES, Lanes
 from foedus.protocol.fixedpoint import NotRepresentable, signed
 from foedus.protocol.manifest import MalformedManifest, Manifest
-from foedus.protocol.terms import Terms
+from foedus.protocol.terms import Mode, Terms, sum_bound
 
 METRIC_RANGE = 64
 """Metrics are cut to -64..64 before they are encoded: accuracies and losses, not counts."""
 
-_METRIC_SUM_BITS = 30
+_SUM_BITS: dict[Mode, int] = {"masked": 30, "plain": 30, "lightsecagg": 29, "bfv": 23, "ckks": 23}
+"""How large a sum of metrics may be: most vector modes take sums modulo numbers smaller than 2**32, and in rlwe it
+depends on how many add noise (`sum_bound`)."""
 
 
 def metric_bits(terms: Terms) -> int:
-    """Fractional bits of a metric lane: as many as keep participants * max_weight * 64 * 2**bits within 2**30, so that
-    an honest sum never wraps. At most 20; negative where the weights are so large that metrics come out coarse."""
+    """Fractional bits of a metric lane: as many as keep participants * max_weight * 64 * 2**bits within 2**30 (in the
+    vector modes less), so that an honest sum never wraps. At most 20; negative where the weights are so large that
+    metrics come out coarse."""
     units = terms.params.max_participants * terms.max_weight * METRIC_RANGE
-    return min(20, _METRIC_SUM_BITS - (units - 1).bit_length())
+    most = sum_bound("rlwe", terms.params.max_participants).bit_length() - 1
+    return min(20, _SUM_BITS.get(terms.mode, most) - (units - 1).bit_length())
 
 
 def encode_update(
@@ -45,13 +49,21 @@ def encode_update(
     not the manifest's, NotRepresentable for values that are not finite or a weight beyond the terms.
     """
     shapes = {array.shape for array in (base, local, noise)}
-    if shapes != {(manifest.model_lanes,)} or set(metrics) != set(manifest.metrics):
-        raise MalformedManifest(
-            f"vectors of shapes {sorted(shapes)} and metrics {sorted(metrics)} where the task has "
-            f"{manifest.model_lanes} lanes and {sorted(manifest.metrics)}"
-        )
-    out = np.zeros(manifest.update_lanes, dtype=np.uint32)
-    out[: manifest.model_lanes] = terms.grid.quantise(local - base, weight, noise)
+    if shapes != {(manifest.model_lanes,)}:
+        raise MalformedManifest(f"vectors of shapes {sorted(shapes)} where the task has {manifest.model_lanes} lanes")
+    tail = update_tail(terms, manifest, weight, metrics)
+    return np.concatenate([terms.grid.quantise(local - base, weight, noise), tail])
+
+
+def update_tail(terms: Terms, manifest: Manifest, weight: int, metrics: Mapping[str, float]) -> Lanes:
+    """An update's last chunk: the weight, then the metrics. uint32, shape (256,).
+
+    Raises MalformedManifest where metric names are not the manifest's, NotRepresentable for a metric that is not finite
+    or a weight beyond the terms.
+    """
+    if set(metrics) != set(manifest.metrics):
+        raise MalformedManifest(f"metrics {sorted(metrics)} where the task has {sorted(manifest.metrics)}")
+    terms.grid.check_weight(weight)
     tail = np.zeros(CHUNK_LANES, dtype=np.int64)
     tail[0] = weight
     for index, name in enumerate(manifest.metrics, start=1):
@@ -60,8 +72,7 @@ def encode_update(
             raise NotRepresentable(f"metric {name} is {value}: training diverged, lower the learning rate")
         cut = max(-METRIC_RANGE, min(METRIC_RANGE, value))
         tail[index] = weight * round(cut * 2.0 ** metric_bits(terms))
-    out[manifest.model_lanes :] = tail.astype(np.uint32)
-    return out
+    return tail.astype(np.uint32)
 
 
 def group_weight(manifest: Manifest, total: Lanes) -> int:

@@ -1,4 +1,4 @@
-"""Secure aggregation: mode `masked` beside Flower's SecAgg+, FedML's LightSecAgg, CKKS as in NVFlare, and limits.
+"""Secure aggregation: our modes beside Flower's SecAgg+, FedML's LightSecAgg, CKKS as in NVFlare, and limits.
 
     python -m benchmarks.bench_secagg --peers .venv-peers/bin/python [--quick]
 
@@ -42,7 +42,7 @@ class Workers:
         self.peers, self.running = peers, dict[str, subprocess.Popen[str]]()
 
     def python(self, system: str) -> str:
-        return sys.executable if system in MINE else self.peers
+        return sys.executable if system.split("/")[0] in MINE else self.peers
 
     def _command(self, system: str) -> list[str]:
         return [self.python(system), "-m", "benchmarks.secagg.worker", system]
@@ -95,7 +95,7 @@ def row(system: str, entry: Entry, figures: Mapping[str, float]) -> dict[str, An
     """One row of secagg.json."""
     job, seconds = entry.job, ("client_s", "aggregate_s", "unmask_s")
     return {
-        "system": system,
+        "system": system.split("/")[0],
         "mode": mode_of(system, job),
         "n": job.n,
         "params": job.params,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from eth_account.signers.local import LocalAccount
@@ -12,8 +11,10 @@ from foedus.contracts.bindings import checksum, decode, decode_court, decode_nod
 from foedus.contracts.calls import Call
 from foedus.contracts.deployment import Deployment
 from foedus.contracts.endpoints import Endpoints, endpoint_of
-from foedus.contracts.errors import MalformedLog, NonceTaken, NoSigner, RpcFault
+from foedus.contracts.errors import MalformedLog, NonceTaken, NoSigner
+from foedus.contracts.facts import Creation, Head, Stake
 from foedus.contracts.fees import Fee, FeeRules
+from foedus.contracts.logs import LogReader, hash_of
 from foedus.contracts.nonces import SignedCall
 from foedus.contracts.receipts import Receipt
 from foedus.contracts.rpc import TIMEOUT_SECONDS, Endpoint
@@ -22,7 +23,6 @@ from foedus.contracts.soundness import (
     DEVELOPMENT,
     block_hash,
     identity,
-    logs_digest,
     require_agreement,
     require_all_logs,
     require_deployment,
@@ -33,41 +33,10 @@ from foedus.protocol.court import CourtEvent
 from foedus.protocol.events import Logged, LogPoint, NodeAnnounced, TaskCreated
 from foedus.protocol.ids import Address, Hash32, Timestamp, Wei
 
-__all__ = ["Deployment", "Head", "Ledger", "Receipt", "SignedCall", "Stake"]
-
-PAGE_BLOCKS = 5_000
-"""Blocks asked for in one eth_getLogs; halved where a node refuses so many."""
-
+__all__ = ["Creation", "Deployment", "Head", "Ledger", "Receipt", "SignedCall", "Stake"]
 
 NONCE_TRIES = 5
 """How often `transact` signs anew: a daemon and a command may send from one account at the same moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The newest block."""
-
-    number: int
-    hash: Hash32
-    timestamp: Timestamp
-
-
-@dataclass(frozen=True, slots=True)
-class Stake:
-    """An account's stake in wei."""
-
-    free: Wei
-    locked: Wei
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """A mined transaction that created a contract, or None: who sent which creation code, and the block."""
-
-    sender: Address
-    code: bytes
-    contract: Address | None
-    block: int
 
 
 class Ledger:
@@ -77,8 +46,7 @@ class Ledger:
         self.chain_id = chain_id
         self._rpc, self._deployment, self._sender = rpc, deployment, sender
         self._genesis = ""
-        self._times: dict[str, Timestamp] = {}
-        self._page = PAGE_BLOCKS
+        self._logs = LogReader(rpc)
 
     @classmethod
     async def connect(
@@ -168,7 +136,7 @@ class Ledger:
 
     async def _block(self, tag: str) -> Head:
         block = await self._rpc.call("eth_getBlockByNumber", tag, False)
-        found = Head(int(block["number"], 16), _hash(block["hash"]), Timestamp(int(block["timestamp"], 16)))
+        found = Head(int(block["number"], 16), hash_of(block["hash"]), Timestamp(int(block["timestamp"], 16)))
         if not self.is_development:
             require_plausible_time(found.number, found.timestamp)
         return found
@@ -178,7 +146,7 @@ class Ledger:
         block = await self._rpc.call("eth_getBlockByNumber", hex(number), False)
         if block is None:
             raise LookupError(f"block {number} is not there yet")
-        return _hash(block["hash"])
+        return hash_of(block["hash"])
 
     async def task_events(self, task: Address, from_block: int, to_block: int | None = None) -> list[Logged]:
         """A task's events in chain order, its TaskCreated among them; up to the newest block by default.
@@ -186,16 +154,18 @@ class Ledger:
         Raises LogsMissing where an endpoint left some out, EndpointsDiffer where two do not give the same.
         """
         last = to_block if to_block is not None else await self._rpc.number("eth_blockNumber")
-        found = [log async for log in self._logs(from_block, last, address=task, checked=True)]
+        found = [log async for log in self._logs.read(from_block, last, address=task, checked=True)]
         if not self.is_development:
             await require_all_logs(self._rpc, task, from_block, last, found)
         created = [topic(TaskCreated), "0x" + task[2:].lower().rjust(64, "0")]
-        found += [log async for log in self._logs(from_block, last, address=self.deployment.factory, topics=created)]
+        found += [
+            log async for log in self._logs.read(from_block, last, address=self.deployment.factory, topics=created)
+        ]
         events = []
         for log in found:
             event = decode(log)
             if event is not None:
-                events.append(Logged(await self._point(log), event))
+                events.append(Logged(await self._logs.point(log), event))
         return sorted(events, key=lambda logged: logged.point)
 
     async def tasks(self) -> list[tuple[LogPoint, TaskCreated]]:
@@ -203,10 +173,10 @@ class Ledger:
         last = await self._rpc.number("eth_blockNumber")
         book = self.deployment
         made: list[tuple[LogPoint, TaskCreated]] = []
-        async for log in self._logs(book.block, last, address=book.factory, topics=[topic(TaskCreated)]):
+        async for log in self._logs.read(book.block, last, address=book.factory, topics=[topic(TaskCreated)]):
             event = decode(log)
             if isinstance(event, TaskCreated):
-                made.append((await self._point(log), event))
+                made.append((await self._logs.point(log), event))
         return made
 
     async def nodes(self, first: int = 0) -> dict[Address, NodeAnnounced]:
@@ -214,7 +184,9 @@ class Ledger:
         last = await self._rpc.number("eth_blockNumber")
         book = self.deployment
         found: dict[Address, NodeAnnounced] = {}
-        async for log in self._logs(max(first, book.block), last, address=book.registry, topics=[topic(NodeAnnounced)]):
+        async for log in self._logs.read(
+            max(first, book.block), last, address=book.registry, topics=[topic(NodeAnnounced)]
+        ):
             try:
                 event = decode_node(log)
             except MalformedLog:
@@ -228,7 +200,7 @@ class Ledger:
     async def court_events(self, task: Address, from_block: int, to_block: int) -> list[CourtEvent]:
         """What the court said about a task, in chain order."""
         court = self.deployment.contracts["Court"].address
-        found = [log async for log in self._logs(from_block, to_block, address=court)]
+        found = [log async for log in self._logs.read(from_block, to_block, address=court)]
         events = [event for log in found if (event := decode_court(log)) is not None]
         return [event for event in events if event.task == task]
 
@@ -323,41 +295,3 @@ class Ledger:
         if self._sender is None:
             raise NoSigner
         return self._sender
-
-    async def _logs(
-        self, first: int, last: int, *, address: Address, topics: Sequence[str] = (), checked: bool = False
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Logs in chain order, page by page; a page that a node refuses is halved."""
-        while first <= last:
-            end = min(last, first + self._page - 1)
-            span = {"fromBlock": hex(first), "toBlock": hex(end), "address": address, "topics": list(topics)}
-            try:
-                if checked and isinstance(self._rpc, Endpoints):
-                    about = f"what {address} said in blocks {first} to {end}"
-                    await self._rpc.require_same(about, "eth_getLogs", span, said=logs_digest)
-                page = await self._rpc.call("eth_getLogs", span)
-            except RpcFault:
-                if end == first:
-                    raise
-                self._page = max(1, (end - first + 1) // 2)
-                continue
-            for log in page:
-                yield log
-            first = end + 1
-
-    async def _point(self, log: dict[str, Any]) -> LogPoint:
-        block = log["blockHash"]
-        if block not in self._times:
-            if "blockTimestamp" in log:
-                stamp = log["blockTimestamp"]
-            else:
-                found = await self._rpc.call("eth_getBlockByHash", block, False)
-                if found is None:
-                    raise LookupError(f"block {block} left the chain while its logs were read: read them again")
-                stamp = found["timestamp"]
-            self._times[block] = Timestamp(int(stamp, 16))
-        return LogPoint(int(log["blockNumber"], 16), int(log["logIndex"], 16), _hash(block), self._times[block])
-
-
-def _hash(text: str) -> Hash32:
-    return Hash32(bytes.fromhex(text[2:]))

@@ -29,18 +29,20 @@ class Fault:
 
 
 class FaultLog:
-    """Counts faults by peer and bans the peer that collects too many."""
+    """Counts faults by peer and bans the peer that collects too many. total: faults ever, of any peer."""
 
     def __init__(self, ban_after: int = BAN_AFTER, window: float = WINDOW, ban: float = BAN) -> None:
         self._ban_after, self._window, self._ban = ban_after, window, ban
         self._faults: OrderedDict[PeerId, deque[Fault]] = OrderedDict()
         self._banned: OrderedDict[PeerId, tuple[float, str]] = OrderedDict()
+        self.total = 0
 
     def record(self, peer: PeerId, reason: str, now: float) -> bool:
         """Count a fault; True where this one bans the peer."""
         log = self._faults.setdefault(peer, deque(maxlen=self._ban_after))
         self._faults.move_to_end(peer)
         log.append(Fault(now, reason))
+        self.total += 1
         if len(self._faults) > REMEMBERED:
             self._faults.popitem(last=False)
         if self.score(peer, now) < self._ban_after:
@@ -60,6 +62,10 @@ class FaultLog:
         """Why the peer is banned, or None where it is not."""
         until, reason = self._banned.get(peer, (now, ""))
         return reason if until > now else None
+
+    def bans(self, now: float) -> int:
+        """How many peers are banned."""
+        return sum(until > now for until, _ in list(self._banned.values()))  # a copy: another thread may record
 
     def faults(self, peer: PeerId) -> tuple[Fault, ...]:
         """The last faults of the peer, oldest first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,6 +82,10 @@ class Host:
     def faults(self, peer: PeerId) -> tuple[str, ...]:
         """What the peer did wrong lately, oldest first."""
         return tuple(fault.reason for fault in self._wire.peers.log.faults(peer))
+
+    def troubles(self) -> tuple[int, int]:
+        """(faults of all peers since the start, peers banned now)."""
+        return self._wire.peers.log.total, self._wire.peers.log.bans(time.monotonic())
 
     def blame(self, peer: PeerId, reason: str) -> None:
         """Count a fault that the caller found against the peer; ten within ten minutes ban it for fifteen."""

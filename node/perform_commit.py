@@ -24,7 +24,6 @@ from foedus.node.announcements import announced
 from foedus.node.bench import Bench
 from foedus.node.budget import budget, opened
 from foedus.node.journal import Masking
-from foedus.protocol.chunks import Lanes
 from foedus.protocol.ids import Address, Cid, Hash32, Opening, RoundNumber
 from foedus.protocol.round import Round
 from foedus.protocol.task import Task
@@ -119,7 +118,7 @@ async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
     update = await asyncio.to_thread(_train, client, base, round_.number)
     data_root = await asyncio.to_thread(client.data_root, bench.enrolment.salt)
     log.info("trained", task=bench.task, round=round_.number, **update.metrics)
-    made = await _prepared(bench, round_, keys, update.lanes)
+    made = await _prepared(bench, round_, keys, update)
     update_cid, beside = cid_of(made.update_blob), tuple(cid_of(blob) for blob in made.beside)
     envelope = made.seal(update_cid, *beside)
     words = CommitWords(
@@ -141,12 +140,12 @@ async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
     return words
 
 
-async def _prepared(bench: Bench, round_: Round, keys: RoundKeys, update: Lanes) -> Prepared:
+async def _prepared(bench: Bench, round_: Round, keys: RoundKeys, update: LocalUpdate) -> Prepared:
     """The bundle in the terms' mode; where a key is to be announced first, once it was."""
     layout, context, me = bench.layout(round_), bench.context(round_), bench.position(round_)
     mode = bench.mode
     if mode is None:
-        return await asyncio.to_thread(make_bundle, layout, context, me, keys, update, os.urandom)
+        return await asyncio.to_thread(make_bundle, layout, context, me, keys, update.source, os.urandom)
     place = (bench.announcements, bench.journal, bench.peers, layout, context, round_.opening, me)
     public = await announced(mode, *place)
-    return await asyncio.to_thread(mode.prepare, layout, context, me, keys, update, os.urandom, public)
+    return await asyncio.to_thread(mode.prepare, layout, context, me, keys, update.lanes, os.urandom, public)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from foedus.protocol.ids import Hash32
-from foedus.protocol.merkle import leaf_hash, root_of_hashes
+from foedus.protocol.merkle import leaf_hashes, merkle_root
 
 CHUNK_LANES = 256
 CHUNK_BYTES = 4 * CHUNK_LANES
@@ -37,13 +39,17 @@ def lanes_from_bytes(blob: bytes, lanes: int) -> Lanes:
 
 
 def chunk_hashes(blob: bytes) -> list[bytes]:
-    """The leaf hash of every 1 KiB chunk of a vector's bytes."""
-    if len(blob) % CHUNK_BYTES:
-        raise MalformedLanes(f"{len(blob)} bytes are no whole number of {CHUNK_BYTES}-byte chunks")
-    view = memoryview(blob)
-    return [leaf_hash(view[at : at + CHUNK_BYTES]) for at in range(0, len(blob), CHUNK_BYTES)]
+    """The leaf hash of every 1 KiB chunk of a vector's bytes. Raises MalformedLanes unless they are whole chunks."""
+    return leaf_hashes(_chunks(blob))
 
 
 def vector_root(blob: bytes) -> Hash32:
     """The Merkle root over a vector's chunks: `model_root` of a model, `update_root` of a masked update."""
-    return root_of_hashes(chunk_hashes(blob))
+    return merkle_root(_chunks(blob))
+
+
+def _chunks(blob: bytes) -> Iterator[memoryview]:
+    if len(blob) % CHUNK_BYTES:
+        raise MalformedLanes(f"{len(blob)} bytes are no whole number of {CHUNK_BYTES}-byte chunks")
+    view = memoryview(blob)
+    return (view[at : at + CHUNK_BYTES] for at in range(0, len(blob), CHUNK_BYTES))

@@ -90,14 +90,18 @@ class Grid:
             raise NotRepresentable(f"lane {at} is {float(delta[at])}: training diverged, lower its learning rate")
         return self.clip_norm / norm if self.clip_norm and norm > self.clip_norm else 1.0
 
+    def check_weight(self, weight: int) -> None:
+        """Raises NotRepresentable for a weight outside 1..max_weight."""
+        if not 1 <= weight <= self.max_weight:
+            raise NotRepresentable(f"weight {weight} is outside 1..{self.max_weight}")
+
     def quantise(self, delta: NDArray[np.float64], weight: int, noise: NDArray[np.uint32]) -> Lanes:
         """The update's lanes modulo 2**32: weight * stochastic_round(clip(delta) * 2**update_bits).
 
         delta: float64, shape (n,); noise: uniform uint32, shape (n,), one fresh draw a lane. Made in blocks that stay
         in cache. Raises NotRepresentable for a weight outside 1..max_weight or values that are not finite.
         """
-        if not 1 <= weight <= self.max_weight:
-            raise NotRepresentable(f"weight {weight} is outside 1..{self.max_weight}")
+        self.check_weight(weight)
         factor, bound = self._shrink(delta) * float(2**self.update_bits), float(self.max_value)
         lanes: Lanes = np.empty(delta.shape, dtype=np.uint32)
         numbers, scaled, floor = signed(lanes), np.empty(BLOCK_LANES), np.empty(BLOCK_LANES)

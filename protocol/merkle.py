@@ -9,23 +9,42 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
+from itertools import islice
 
 from foedus.protocol.ids import Hash32
 
 LEAF, NODE, ROOT = b"\x00", b"\x01", b"\x02"
 EMPTY_LEAF = sha256(LEAF).digest()
 
+_RUN_LEVELS = 10
+"""Levels of the subtrees that a root is made of: 1,024 leaves."""
+
+_begun_leaf, _begun_node = sha256(LEAF).copy, sha256(NODE).copy
+"""Hashes that have their first byte: a copy is made sooner than a new one."""
+
 
 def leaf_hash(data: bytes | memoryview) -> bytes:
     """The 32-byte hash of one leaf's bytes."""
-    hasher = sha256(LEAF)
+    hasher = _begun_leaf()
     hasher.update(data)
     return hasher.digest()
 
 
+def leaf_hashes(leaves: Iterable[bytes | memoryview]) -> list[bytes]:
+    """The hash of each leaf's bytes."""
+    found = []
+    for data in leaves:
+        hasher = _begun_leaf()
+        hasher.update(data)
+        found.append(hasher.digest())
+    return found
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """The 32-byte hash of an inner node."""
-    return sha256(NODE + left + right).digest()
+    hasher = _begun_node()
+    hasher.update(left + right)
+    return hasher.digest()
 
 
 def height(count: int) -> int:
@@ -39,13 +58,28 @@ def empty_root(levels: int) -> bytes:
     return EMPTY_LEAF if levels == 0 else node_hash(empty_root(levels - 1), empty_root(levels - 1))
 
 
+def _above(below: Sequence[bytes], depth: int) -> list[bytes]:
+    """The hashes over a level's hashes, which is `depth` levels above the leaves; an odd one has padding beside it."""
+    found = []
+    for left, right in zip(below[0::2], [*below[1::2], empty_root(depth)][: (len(below) + 1) // 2], strict=True):
+        hasher = _begun_node()
+        hasher.update(left + right)
+        found.append(hasher.digest())
+    return found
+
+
+def _top(hashes: Sequence[bytes], depth: int, levels: int) -> bytes:
+    """The hash `levels` above hashes that are themselves `depth` above the leaves."""
+    for at in range(depth, depth + levels):
+        hashes = _above(hashes, at)
+    return hashes[0]
+
+
 def levels_of(hashes: Sequence[bytes]) -> list[list[bytes]]:
     """Every level from the leaf hashes up to the single top hash; padding is implied, not stored."""
     levels = [list(hashes) or [EMPTY_LEAF]]
     for depth in range(height(len(hashes))):
-        below = levels[-1]
-        pairs = zip(below[0::2], [*below[1::2], empty_root(depth)][: (len(below) + 1) // 2], strict=True)
-        levels.append([node_hash(left, right) for left, right in pairs])
+        levels.append(_above(levels[-1], depth))
     return levels
 
 
@@ -55,12 +89,17 @@ def _seal(top: bytes, count: int) -> Hash32:
 
 def root_of_hashes(hashes: Sequence[bytes]) -> Hash32:
     """The root over leaf hashes that `leaf_hash` made."""
-    return _seal(levels_of(hashes)[-1][0], len(hashes))
+    return _seal(_top(hashes or [EMPTY_LEAF], 0, height(len(hashes))), len(hashes))
 
 
 def merkle_root(leaves: Iterable[bytes | memoryview]) -> Hash32:
-    """The root over the leaves' bytes."""
-    return root_of_hashes([leaf_hash(leaf) for leaf in leaves])
+    """The root over the leaves' bytes, which are asked for one by one: hashes of one run of them are held, and one hash
+    of each run before."""
+    rest, tops, count = iter(leaves), list[bytes](), 0
+    while run := leaf_hashes(islice(rest, 1 << _RUN_LEVELS)):
+        tops.append(_top(run, 0, _RUN_LEVELS if tops else height(len(run))))
+        count += len(run)
+    return _seal(_top(tops or [EMPTY_LEAF], _RUN_LEVELS, max(0, height(count) - _RUN_LEVELS)), count)
 
 
 def prove(hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:

@@ -134,7 +134,7 @@ class Terms:
     root of the second, in lanes of the server's state (units of 2**-`Grid.state_bits`). Rules without a use for them
     ignore them; the defaults are 0.9, 0.99, and 0.001 where max_value stands for 1.0 (Reddi et al., ICLR 2021).
     g_min: the fewest survivors of a group, or of a connected part of it, whose sum may be opened.
-    neighbours: how many peers each participant masks with (0: the whole group). seed: fixes what is drawn at random
+    neighbours: how many peers each participant masks with in the mode masked (0: the whole group). seed: fixes what is drawn at random
     in training. pool: the reward in wei. dp: differential privacy, if promised.
     """
 
@@ -303,7 +303,8 @@ def _validate(terms: Terms) -> None:
         largest <= most,
         "max_participants * max_weight * max_value",
         largest,
-        f"must not exceed {most}, so that honest sums never wrap in mode {terms.mode}: lower max_value or max_weight",
+        f"must not exceed {_shown(most)}, so that honest sums never wrap in mode {terms.mode}: "
+        "lower max_value or max_weight",
     )
     _require(terms.weighting == "examples" or terms.max_weight == 1, "max_weight", terms.max_weight, "uniform needs 1")
     _whole("server_lr", terms.server_lr, 1, 2**24)
@@ -316,8 +317,6 @@ def _validate(terms: Terms) -> None:
     _whole("g_min", terms.g_min, 2, terms.group_size)
     _whole("neighbours", terms.neighbours, 0, terms.group_size)
     _require(terms.neighbours % 2 == 0, "neighbours", terms.neighbours, "must be even")
-    need = "who masks with whom is a question of the mode masked alone: 0 in every other"
-    _require(terms.neighbours == 0 or terms.mode == "masked", "neighbours", terms.neighbours, need)
     fast = terms.params.finality is Finality.FAST
     need = "what opens its sums cannot be proven on the chain: it needs finality = fast, where a quorum recomputes them"
     _require(fast or terms.mode in SEED_MODES, "mode", terms.mode, need)
@@ -345,6 +344,11 @@ def _validate_dp(terms: Terms, dp: DifferentialPrivacy) -> None:
     _require(terms.clip_norm > 0, "clip_norm", terms.clip_norm, need)
     need = "numbers of examples are no secret to differential privacy: uniform weighting keeps them so"
     _require(terms.weighting == "uniform", "weighting", terms.weighting, need)
+
+
+def _shown(bound: int) -> str:
+    bits = bound.bit_length() - 1
+    return f"2^{bits} = {bound}" if bound == 1 << bits else str(bound)
 
 
 def _is_hex(text: str) -> bool:

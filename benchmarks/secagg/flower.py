@@ -119,7 +119,7 @@ class Flower:
         return sent + sum(len(blob) for blob in self.masked(seed))
 
     def masked(self, seed: bytes) -> list[bytes]:
-        """Quantise and mask."""
+        """Agree on keys, quantise and mask: its client does all three here."""
         lanes = factor_combine(LEVELS, quantize(parameters_multiply([self.update], 1.0), CLIP, LEVELS))
         shapes = get_parameters_shape(lanes)
         lanes = parameters_addition(lanes, pseudo_rand_gen(seed, MODULUS, shapes))

@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.secagg.jobs import Job, trained
+from benchmarks.secagg.jobs import Job, Shared, trained
+from benchmarks.secagg.sharing import SharedMasking
 from foedus.aggregator.aggregate import aggregate, opened_by_seeds
 from foedus.aggregator.bundle import Prepared, make_bundle, pair_seeds, parse_envelope
 from foedus.aggregator.freeze import check_shares
+from foedus.aggregator.lanesource import LaneSource, all_lanes
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.masking import Term, masked, pair_sign, terms_of
 from foedus.aggregator.messages import Reveal, Slot
@@ -22,8 +24,8 @@ from foedus.aggregator.rules import initial_state, rule_of
 from foedus.aggregator.seeds import self_seed
 from foedus.aggregator.sumtree import GroupLeaves, group_leaves, group_nodes
 from foedus.aggregator.unmask import Collected, FirstFreeze, collect, reveal
-from foedus.aggregator.update import encode_update
-from foedus.learning.update import rounding_noise
+from foedus.aggregator.updatestream import UpdateStream
+from foedus.learning.update import rounding_key
 from foedus.network.cid import cid_of
 from foedus.protocol.chunks import CHUNK_LANES, Lanes, lanes_from_bytes, vector_root
 from foedus.protocol.fixedpoint import signed, to_fixed
@@ -72,14 +74,14 @@ class Masked:
             neighbours=job.degree,
         )
         base, local = trained(job.params)
-        self.base, self.local = self.manifest.pack({"w": base}), self.manifest.pack({"w": local})
-        self.model = to_fixed(self.base, self.terms.scale_bits)
+        self.before, self.after = {"w": base.astype(np.float32)}, {"w": local.astype(np.float32)}
+        self.model = to_fixed(self.manifest.pack(self.before), self.terms.scale_bits)
         self.state = initial_state(rule_of(self.terms), self.manifest.model_lanes)
         args = (RoundNumber(1), Attempt(1), Opening(1), ZERO32, ZERO32)
         self.seating = seat(self.terms, job.n, *args, os.urandom)
         self.layout = Layout.of(self.seating.round, self.terms)
         self.survivors = frozenset(Position(at) for at in range(job.n) if at not in job.gone)
-        self.update = self._encode()
+        self.update = all_lanes(self._stream())
 
     def prepare(self) -> None:
         short, cid = np.zeros(CHUNK_LANES, np.uint32), cid_of(b"")
@@ -90,8 +92,9 @@ class Masked:
         self.due = self.update * np.uint32(self.job.survivors)
         self.vectors = self._vectors()
         self.total = np.frombuffer(masked(self.due, self._public()), dtype=">u4").astype(np.uint32)
+        self.shared = SharedMasking(self.manifest.update_lanes, workers=2)
 
-    def _bundle(self, position: Position, update: Lanes) -> Prepared:
+    def _bundle(self, position: Position, update: Lanes | LaneSource) -> Prepared:
         keys = self.seating.keys[position]
         return make_bundle(self.layout, self.seating.context, position, keys, update, os.urandom)
 
@@ -104,9 +107,10 @@ class Masked:
     def _collect(self) -> Collected:
         return collect(self.layout, self.seating.context, self.survivors, self.envelopes, self.reveals)
 
-    def _encode(self) -> Lanes:
-        noise = rounding_noise(self.terms, 0, RoundNumber(1), self.manifest.model_lanes)
-        return encode_update(self.terms, self.manifest, self.base, self.local, 1, {}, noise)
+    def _stream(self) -> UpdateStream:
+        """From the arrays that a trainer is given and gives back."""
+        key = rounding_key(self.terms, 0, RoundNumber(1))
+        return UpdateStream(self.terms, self.manifest, self.before, self.after, 1, {}, key)
 
     def _public(self) -> list[Term]:
         """The masks that are in the sum of the survivors' vectors."""
@@ -128,7 +132,7 @@ class Masked:
         return {**vectors, order[-1]: masked(rest, self._public())}
 
     def client(self) -> int:
-        made = self._bundle(ME, self._encode())
+        made = self._bundle(ME, self._stream())
         return len(made.update_blob) + len(made.seal(cid_of(made.update_blob)))
 
     def aggregate(self) -> None:
@@ -140,8 +144,17 @@ class Masked:
 
     def unmask(self) -> None:
         self.collected = self._collect()
-        away = [(seed, -sign) for seed, sign in self._public()]
-        lanes = lanes_from_bytes(masked(self.total, away), self.manifest.update_lanes)
+        self._open(lanes_from_bytes(masked(self.total, self._away()), self.manifest.update_lanes))
+
+    def _unmask_shared(self) -> None:
+        """The same by two processes."""
+        self.collected = self._collect()
+        self._open(self.shared.masked(self.total, self._away()))
+
+    def _away(self) -> list[Term]:
+        return [(seed, -sign) for seed, sign in self._public()]
+
+    def _open(self, lanes: Lanes) -> None:
         signed(lanes)[: self.job.params] * (2.0**-self.terms.update_bits / self.job.survivors)
         if not np.array_equal(lanes, self.due):
             raise ArithmeticError("the sum is not the survivors' plain one")
@@ -158,9 +171,13 @@ class Masked:
         count = len(leaves.updates) + len(leaves.selves) + len(leaves.pairs)
         return self.manifest.update_lanes // CHUNK_LANES * (count * 1025 + (count - 1) * (1024 + 97))
 
+    def _terms(self) -> list[Term]:
+        """The measured client's masks, from the keys that it has agreed on."""
+        pairs = pair_seeds(self.layout, self.seating.context, ME, self.seating.keys[ME])
+        return terms_of(ME, self_seed(os.urandom), pairs)
+
     def parts(self) -> dict[str, Callable[[], object]]:
-        keys = self.seating.keys[ME]
-        terms = terms_of(ME, self_seed(os.urandom), pair_seeds(self.layout, self.seating.context, ME, keys))
+        terms = self._terms()
         chunks, width, member = self.manifest.update_lanes // CHUNK_LANES, self.layout.width, self._member()
 
         def check() -> None:
@@ -171,10 +188,12 @@ class Masked:
                 raise ArithmeticError(f"honest shares were refused: {found}")
 
         return {
-            "quantise": self._encode,
+            "quantise": lambda: all_lanes(self._stream()),
             "mask": lambda: masked(self.update, terms),
-            "quantise_and_mask": lambda: masked(self._encode(), terms),
+            "quantise_and_mask": lambda: masked(self._stream(), terms),
+            "agree_quantise_and_mask": lambda: masked(self._stream(), self._terms()),
             "vector_root": lambda: vector_root(self.vectors[ME]),
             "tree": lambda: group_nodes(width, {0: self.leaves()}, chunks),
             "check_shares": check,
+            "unmask_2_workers": Shared(self._unmask_shared),
         }

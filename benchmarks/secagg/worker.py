@@ -18,6 +18,9 @@ from benchmarks.secagg.jobs import Job, System, clocked
 
 SYSTEMS = {
     "foedus": ("ours", "Masked"),
+    "foedus/lightsecagg": ("ours_lightsecagg", "LightSecAgg"),
+    "foedus/rlwe": ("ours_rlwe", "Rlwe"),
+    "foedus/bfv": ("ours_bfv", "Bfv"),
     "flower": ("flower", "Flower"),
     "fedml": ("lightsecagg", "LightSecAgg"),
     "tenseal": ("ckks", "Ckks"),

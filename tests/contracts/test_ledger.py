@@ -57,7 +57,7 @@ def test_a_task_is_read_back_with_its_places_in_the_chain(chain: World) -> None:
             assert entry.point.block_hash == await ledger.block_hash(entry.point.block)
             assert 0 < entry.point.timestamp <= head.timestamp
         assert await ledger.task_events(stage.task, 0, logged[1].point.block) == logged[:2]
-        ledger._page = 3
+        ledger._logs.page = 3
         assert await ledger.task_events(stage.task, max(0, head.number - 10), head.number) == logged
         assert (logged[0].point, logged[0].event) in await ledger.tasks()
         assert await ledger.claimed(stage.task, 1) == 0

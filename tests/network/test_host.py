@@ -299,6 +299,8 @@ def test_a_peer_that_sends_garbage_is_counted_and_then_banned(eventually: Eventu
             reason = await eventually(lambda: answerer.banned(asker.peer_id))
             assert "at most 300000" in reason
             await eventually(lambda: not answerer.connected(), 5)
+            assert answerer.troubles() == (10, 1)
+            assert asker.troubles() == (0, 0)
             with pytest.raises((PeerUnreachable, RequestRefused, RequestTimeout)):
                 await asker.request(answerer.peer_id, ECHO, b"", 100, 2)
 

@@ -86,7 +86,9 @@ def test_the_tenth_fault_within_the_window_bans_and_the_ban_ends() -> None:
     assert [log.record(_peer(1), f"fault {i}", now=10.0 * i) for i in range(3)] == [False, False, True]
     assert log.banned(_peer(1), 20) == "fault 2"
     assert log.banned(_peer(2), 20) is None
+    assert (log.total, log.bans(69.9)) == (3, 1)
     assert log.banned(_peer(1), 71) is None
+    assert (log.total, log.bans(71)) == (3, 0)
 
 
 @given(st.lists(st.floats(0, 10_000), min_size=1, max_size=40))
@@ -103,4 +105,5 @@ def test_the_log_is_bounded() -> None:
             log.record(_peer(number), "x", 1.0)
     assert len(log._faults) <= REMEMBERED
     assert len(log._banned) <= REMEMBERED
+    assert (log.total, log.bans(1.0)) == (3 * REMEMBERED * 20, REMEMBERED)
     assert len(log.faults(_peer(3 * REMEMBERED - 1))) == 10

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from foedus.aggregator.unmask import Reveal
 from foedus.network.errors import Refused
-from foedus.node import perform, perform_unmask, reveals
+from foedus.node import openings, perform, perform_unmask, reveals
 from foedus.node.cli import main
 
-honest = perform_unmask.reveal
+honest, honest_opening = perform_unmask.reveal, openings.perform_reveal
 
 
 def says_nothing(*arguments: object) -> Reveal:
@@ -27,6 +27,12 @@ def says_another(*arguments: object) -> Reveal:
 LIES = {"says-nothing": says_nothing, "says-another": says_another}
 
 
+async def reveal_later(bench, task, round_, inspector) -> None:
+    """Whoever sits in the first group keeps all that it knows of round 1 to itself."""
+    if round_.number > 1 or inspector.layout.group(bench.position(round_)) != 0:
+        await honest_opening(bench, task, round_, inspector)
+
+
 async def refuse(*_: object) -> bytes:
     raise Refused("not-frozen-here")
 
@@ -40,6 +46,8 @@ if __name__ == "__main__":
     if how == "tells-no-peer":  # neither its seeds nor shares of others'; the court alone
         reveals.RevealServer._answer = refuse
         perform.perform_propose = aggregate_nothing
+    elif how == "keeps-its-group-closed":
+        openings.perform_reveal = reveal_later
     else:
         perform_unmask.reveal = LIES[how]
     main()

@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -38,7 +39,7 @@ def asked(tmp_path_factory):
         network = asyncio.run(LocalNetwork.create(root / "network", chain.url, 3))
         try:
             task = network.ask(network.nodes[0], "analyze", "create", str(QUERY_FILE), "--yes")["task"]
-            network.start(network.nodes[0])
+            network.start(network.nodes[0], "--http", "127.0.0.1:0")
             said(network.nodes[0], "announced")
             yield network, task
         finally:
@@ -86,6 +87,9 @@ def test_the_answers_are_those_over_all_records_and_the_audit_verifies_them(aske
         network.start(node)
     ended = wait_for_the_end(network, task)
     assert (ended["end"], ended["finished"]) == ("COMPLETED", 1)
+    figures = httpx.get(network.ask(network.nodes[0], "status")["daemon"]["http"] + "/metrics", timeout=30).text
+    assert 'foedus_duties_total{kind="Commit",outcome="performed"} 1.0' in figures
+    assert f'foedus_rounds_finished{{task="{task}"}} 1.0' in figures
     shown = network.ask(network.nodes[2], "analyze", "show", task)
     count, total, cells, top = shown["answers"]
     ages, cholesterol = union("age"), np.array(union("cholesterol"))

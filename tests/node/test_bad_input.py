@@ -160,7 +160,7 @@ def test_settings_that_are_none(network):
         config.write_text(before + "colour = 'red'\n")
         assert "unknown key 'colour'" in network.fails(network.newcomer, "stake", "show")
         config.write_text(before.replace("mdns = false", "mdns = 'no'"))
-        assert "mdns = 'no': expected bool" in network.fails(network.newcomer, "stake", "show")
+        assert "mdns = 'no': expected true or false" in network.fails(network.newcomer, "stake", "show")
     finally:
         config.write_text(before)
 

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from foedus.contracts.errors import WrongChain
 from foedus.node.cli.doctor import clock_check
 from foedus.node.config import Config
 from foedus.node.devnet.local import LocalNetwork
@@ -108,7 +109,7 @@ def test_a_node_is_ready_only_while_chain_network_and_store_are_there(tmp_path, 
             assert found["foedus_gas_total",] == logged(node.log, "announced")["gas"]
             assert found["foedus_store_quota_bytes",] == Config("", 1).store_bytes
             assert found["process_resident_memory_bytes",] > 20e6
-            for name in ("peers_connected", "peers_banned", "peer_faults", "store_bytes"):
+            for name in ("peers_connected", "peers_banned", "peer_faults_total", "store_bytes"):
                 assert found[f"foedus_{name}",] == 0
             assert until(lambda: network.ask(node, "status")["daemon"])["http"] == url
 
@@ -148,11 +149,9 @@ def test_an_rpc_that_changes_to_another_chain_is_found_out(tmp_path, served):
         network = asyncio.run(LocalNetwork.create(tmp_path / "net", chain.url, 1))
         vitals = Vitals(Config(chain.url, 31337), network.nodes[0].account, tmp_path)
         asyncio.run(vitals.prove(network.deployment))
-        assert vitals.wrong_chain == ""
         vitals = Vitals(Config(served.url, 31337), network.nodes[0].account, tmp_path)
-        asyncio.run(vitals.prove(network.deployment))
-        assert vitals.wrong_chain
-        assert f"chain: {vitals.wrong_chain}" in asyncio.run(vitals.reasons())
+        with pytest.raises(WrongChain):
+            asyncio.run(vitals.prove(network.deployment))
 
 
 def test_doctor_finds_what_is_wrong_and_names_the_remedy(tmp_path):
@@ -189,6 +188,7 @@ def test_doctor_finds_what_is_wrong_and_names_the_remedy(tmp_path):
         until(lambda: node.home.status.exists() and logged(node.log, "announced"))
         rows = checks()
         assert [name for name, row in rows.items() if not row["good"]] == []
+        assert rows["peers"]["found"] == "0 connected, 0 banned, 0 faults since the start"
         assert rows["listen"]["found"].startswith("the daemon answers at /ip4/127.0.0.1/tcp/")
         assert bad("http=127.0.0.1:9464") == {"http": "start the daemon again"}
         node.process.kill()

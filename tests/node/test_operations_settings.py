@@ -50,7 +50,9 @@ def test_each_layer_overrides_the_one_below_and_is_named(home):
 
 
 def test_what_was_saved_is_what_is_loaded(home):
-    kept = Config('http://a"b\\c', 5, bootstrap=("/x",), http="127.0.0.1:0", http_public=True, stale_seconds=0.0)
+    kept = Config(
+        'http://a"b\\c', 5, bootstrap=("/x",), http="127.0.0.1:0", http_public=True, archive="all", stale_seconds=0.0
+    )
     kept.save(home)
     assert Config.load(home, (), {}) == kept
 
@@ -61,6 +63,8 @@ def test_what_was_saved_is_what_is_loaded(home):
         (["rpx=1"], {}, "--set: unknown key 'rpx': the keys are rpc, chain_id"),
         (["rpc"], {}, "--set rpc: expected KEY=VALUE"),
         ([], {"FOEDUS_CHAIN_ID": "seven"}, "environment FOEDUS_CHAIN_ID: chain_id = 'seven': expected a whole number"),
+        (["archive=some"], {}, "--set: archive = 'some': expected 'share' or 'all'"),
+        ([], {"FOEDUS_ARCHIVE": "ALL"}, "environment FOEDUS_ARCHIVE: archive = 'ALL': expected 'share' or 'all'"),
         (["mdns=yes"], {}, "--set: mdns = 'yes': expected true or false"),
         ([], {"FOEDUS_POLL_SECONDS": "0"}, "(environment FOEDUS_POLL_SECONDS): poll_seconds = 0.0: at least 0.05"),
         (["poll_seconds=nan"], {}, "poll_seconds = nan: at least 0.05"),
@@ -73,6 +77,20 @@ def test_a_bad_setting_is_named_with_its_place_and_its_remedy(home, flags, envir
         Config.load(home, flags, environ)
     assert words in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_word_in_the_file_that_is_no_choice_is_refused_and_one_that_is_counts(home):
+    written = home.config.read_text()
+    home.config.write_text(written + 'archive = "all"\n')
+    assert Config.load(home, (), {}).archive == "all"
+    assert Config.load(home, ["archive=share"], {"FOEDUS_ARCHIVE": "all"}).archive == "share"
+    for wrong in ('"most"', "1", '["all"]'):
+        home.config.write_text(f"{written}archive = {wrong}\n")
+        with pytest.raises(BadConfig, match=r"archive = .*: expected 'share' or 'all'"):
+            Config.load(home, (), {})
+    home.config.write_text(f'{written}colour = "red"\n')
+    with pytest.raises(BadConfig, match=r"config\.toml: unknown key 'colour': the keys are rpc"):
+        Config.load(home, (), {})
 
 
 def test_the_command_shows_values_with_their_origins(home):

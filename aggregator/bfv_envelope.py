@@ -1,0 +1,124 @@
+"""The envelope of a bundle in the mode `bfv`, and the two boxes in it.
+
+  4 B  version
+ 59 B  CID of the ciphertexts
+ 32 B  sha256 of the key's blob
+ 64 B  the key holder's signature under its announcement
+ 32 B  hash of the pad's seed, which `seeds_root` holds at the participant's own row
+104 B  box to the key holder: place (32 B), tag of what is encrypted (32 B)
+104 B  box to the pad holder: place (32 B), the pad's seed (32 B)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from nacl.exceptions import CryptoError
+from nacl.public import Box, PrivateKey, PublicKey
+
+from foedus.aggregator.boxsign import SIGNATURE_BYTES
+from foedus.aggregator.bundle import BadBox, BundleError, box_place
+from foedus.aggregator.keys import Random, RoundKeys
+from foedus.aggregator.layout import BOX_OVERHEAD, Layout
+from foedus.aggregator.pads import Residues
+from foedus.aggregator.seeds import BadSeed, checked_seed
+from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
+from foedus.protocol.commitments import Context, seed_hash, tagged
+from foedus.protocol.ids import Cid, Hash32, Position, Seed
+
+VERSION = b"FDH\x01"
+BOX_BYTES = BOX_OVERHEAD + 32
+_HEAD = len(VERSION) + CID_TEXT
+ENVELOPE_BYTES = _HEAD + 32 + SIGNATURE_BYTES + 32 + 2 * BOX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What follows the version and the CID. key: the sha256 of the key's blob; pad: the hash of the pad's seed."""
+
+    key: Hash32
+    signature: bytes
+    pad: Hash32
+    key_box: bytes
+    pad_box: bytes
+
+    def to_bytes(self) -> bytes:
+        """336 bytes."""
+        return self.key + self.signature + self.pad + self.key_box + self.pad_box
+
+
+@dataclass(frozen=True, slots=True)
+class BfvEnvelope:
+    """A parsed envelope."""
+
+    owner: Position
+    update: Cid
+    body: Body
+
+
+def parse_envelope(owner: Position, blob: bytes) -> BfvEnvelope:
+    """Read a peer's envelope. Raises BundleError for anything but the one layout."""
+    if len(blob) != ENVELOPE_BYTES or blob[:4] != VERSION:
+        raise BundleError(
+            f"{len(blob)} bytes where an envelope of this mode has {ENVELOPE_BYTES} and starts {VERSION!r}"
+        )
+    try:
+        update = checked_cid(blob[4:_HEAD])
+    except MalformedCid as error:
+        raise BundleError(str(error)) from error
+    at, words = _HEAD, []
+    for size in (32, SIGNATURE_BYTES, 32, BOX_BYTES, BOX_BYTES):
+        words.append(bytes(blob[at : at + size]))
+        at += size
+    key, signature, pad, key_box, pad_box = words
+    return BfvEnvelope(owner, update, Body(Hash32(key), signature, Hash32(pad), key_box, pad_box))
+
+
+def tag_of(context: Context, layout: Layout, owner: Position, encrypted: Residues) -> Hash32:
+    """What a participant tells its key holder of the lanes that it encrypts: uint32, shape (batches, 4096), salts
+    included. Nobody can make it who does not know them all."""
+    digest = sha256(encrypted.astype(">u4").tobytes()).digest()
+    return tagged("foedus/bfv/known/v1", context.to_bytes(), layout.roster[owner].address.lower().encode(), digest)
+
+
+def pad_hash(context: Context, layout: Layout, owner: Position, seed: Seed) -> Hash32:
+    """The commitment to a participant's pad."""
+    address = layout.roster[owner].address
+    return seed_hash(context, address, address, seed)
+
+
+def sealed_word(
+    layout: Layout, context: Context, me: Position, receiver: Position, keys: RoundKeys, word: bytes, random: Random
+) -> bytes:
+    """A box of 32 bytes for a holder, good for this opening and these two accounts alone."""
+    other = layout.roster[receiver]
+    place = box_place(context, layout.roster[me].address, other.address)
+    box = Box(PrivateKey(keys.box), PublicKey(other.box_key))
+    return bytes(box.encrypt(place + word, random(Box.NONCE_SIZE)))
+
+
+def opened_word(
+    layout: Layout, context: Context, owner: Position, sealed: bytes, me: Position, keys: RoundKeys
+) -> bytes:
+    """The 32 bytes in a box for me. Raises BadBox."""
+    sender, mine = layout.roster[owner], layout.roster[me]
+    try:
+        plain = Box(PrivateKey(keys.box), PublicKey(sender.box_key)).decrypt(sealed)
+    except (CryptoError, ValueError, RuntimeError) as error:
+        raise BadBox(f"the box of position {owner} for {mine.address} does not open") from error
+    if len(plain) != 64 or plain[:32] != box_place(context, sender.address, mine.address):
+        raise BadBox(f"the box of position {owner} for {mine.address} was sealed for another place")
+    return bytes(plain[32:])
+
+
+def pad_seed(layout: Layout, context: Context, envelope: BfvEnvelope, me: Position, keys: RoundKeys) -> Seed:
+    """The seed in the pad holder's box. Raises BadBox, also where it is not the committed one."""
+    word = opened_word(layout, context, envelope.owner, envelope.body.pad_box, me, keys)
+    try:
+        seed = checked_seed(word)
+    except BadSeed as error:
+        raise BadBox(str(error)) from error
+    if pad_hash(context, layout, envelope.owner, seed) != envelope.body.pad:
+        raise BadBox(f"the seed in the box of position {envelope.owner} is not the committed one")
+    return seed

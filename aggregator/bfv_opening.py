@@ -1,0 +1,131 @@
+"""How a group's sum is opened in the mode `bfv`: what each holder makes public, and what anybody makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+import numpy as np
+
+from foedus.aggregator.bfv_envelope import BfvEnvelope, opened_word, pad_seed, tag_of
+from foedus.aggregator.bfv_params import BATCH
+from foedus.aggregator.bfv_parts import KEY_PART, PAD_PART, MalformedPart, key_part, pad_part, part_lanes, part_place
+from foedus.aggregator.bundle import BadBox
+from foedus.aggregator.ciphertexts import CIPHERTEXT_BYTES, MalformedCiphertexts, check_ciphertexts, summed
+from foedus.aggregator.holders import holders
+from foedus.aggregator.keys import RoundKeys
+from foedus.aggregator.layout import Layout
+from foedus.aggregator.modes import Bundle, GroupOpening, NoPart, WrongPart
+from foedus.aggregator.pads import Residues, opened, pad_sum
+from foedus.aggregator.seal import Decryptor
+from foedus.aggregator.sumtree import GroupLeaves
+from foedus.protocol.chunks import lanes_to_bytes
+from foedus.protocol.commitments import Context
+from foedus.protocol.ids import Hash32, Position
+
+_REMEMBERED = 4096
+_found: dict[tuple[Context, Position, Hash32, bytes], Hash32] = {}
+"""Tags that were found already, by opening, participant, key and ciphertexts: hashes, of which none is secret."""
+
+
+class Refused(NoPart):
+    """A holder does not do its part: what it would publish could open more than a sum of updates."""
+
+
+def make_part(
+    layout: Layout,
+    context: Context,
+    group: int,
+    survivors: Sequence[Position],
+    bundles: Mapping[Position, Bundle],
+    me: Position,
+    keys: RoundKeys,
+    secret: bytes | None,
+) -> bytes:
+    """A holder's part. survivors: of the group, in row order; secret: of my announcement for the group.
+
+    Raises Refused where I hold nothing for this group, or where a survivor's box or ciphertexts are bad: the group then
+    stays closed.
+    """
+    place, pair = part_place(context, group, survivors, me), holders(layout, context)[group]
+    try:
+        if me == pair.pads:
+            seeds = [pad_seed(layout, context, envelope_of(bundles[p]), me, keys) for p in survivors]
+            count = len(bundles[survivors[0]].vector) // CIPHERTEXT_BYTES
+            return pad_part(place, pad_sum(seeds, BATCH * count))
+        if me != pair.key or secret is None:
+            raise Refused(f"position {me} holds neither the key nor the pads of group {group}")
+        for position in survivors:
+            body = envelope_of(bundles[position]).body
+            told = opened_word(layout, context, position, body.key_box, me, keys)
+            if told != found_tag(layout, context, position, body.key, bundles[position].vector, secret):
+                raise Refused(f"position {position} did not know what it sent: group {group} stays closed")
+    except BadBox as error:
+        raise Refused(str(error)) from error
+    total = summed([bundles[position].vector for position in survivors])
+    lanes = _decrypted(total, secret)[:, :BATCH]
+    return key_part(place, Hash32(sha256(total).digest()), lanes.reshape(-1))
+
+
+def open_group(
+    layout: Layout,
+    context: Context,
+    group: int,
+    survivors: Sequence[Position],
+    bundles: Mapping[Position, Bundle],
+    parts: Mapping[Position, bytes],
+    lanes: int,
+) -> GroupOpening:
+    """What the parts at hand make of a group's sum: the one leaf that is D - P. Parts that do not fit each other are
+    both refused, for nobody can tell which of them is wrong."""
+    pair = holders(layout, context)[group]
+    both = (pair.key, pair.pads)
+    if len({envelope_of(bundles[position]).body.key for position in survivors}) != 1:
+        return GroupOpening(None, faults=(WrongPart(pair.key, group, "announced two keys for one opening"),))
+    total = Hash32(sha256(summed([bundles[position].vector for position in survivors])).digest())
+    found, faults = dict[Position, Residues](), list[WrongPart]()
+    for member, version, of in ((pair.key, KEY_PART, total), (pair.pads, PAD_PART, None)):
+        if member not in parts:
+            continue
+        place = part_place(context, group, survivors, member)
+        try:
+            found[member] = part_lanes(version, place, of, lanes, parts[member])
+        except MalformedPart as error:
+            faults.append(WrongPart(member, group, str(error)))
+    wanted = tuple(member for member in both if member not in found)
+    if wanted:
+        return GroupOpening(None, wanted=wanted, faults=tuple(faults))
+    values = opened(found[pair.key], found[pair.pads])
+    if values[lanes:].any():
+        why = "the decryption and the pads do not fit each other: lanes that nobody uses are not zero"
+        return GroupOpening(None, wanted=both, faults=tuple(WrongPart(member, group, why) for member in both))
+    return GroupOpening(GroupLeaves({}, corrections={0: lanes_to_bytes(values[:lanes])}), used=both)
+
+
+def envelope_of(bundle: Bundle) -> BfvEnvelope:
+    """A bundle's envelope, which this mode has parsed."""
+    assert isinstance(bundle.envelope, BfvEnvelope)
+    return bundle.envelope
+
+
+def found_tag(layout: Layout, context: Context, owner: Position, key: Hash32, vector: bytes, secret: bytes) -> Hash32:
+    """The tag of what a participant's ciphertexts hold. key: the digest of the key that it names; secret: of my
+    announcement. What was decrypted before the freeze is not decrypted again after it. Raises BadBox where that key is
+    not mine, or the vector is none of ciphertexts."""
+    if secret[:32] != key:
+        raise BadBox(f"position {owner} encrypted under another key than the one that I announced here")
+    place = (context, owner, key, sha256(vector).digest())
+    if place not in _found:
+        try:
+            check_ciphertexts(vector, max(1, len(vector) // CIPHERTEXT_BYTES))
+        except MalformedCiphertexts as error:
+            raise BadBox(str(error)) from error
+        _found[place] = tag_of(context, layout, owner, _decrypted(vector, secret))
+        while len(_found) > _REMEMBERED:
+            _found.pop(next(iter(_found)), None)
+    return _found[place]
+
+
+def _decrypted(ciphertexts: bytes, secret: bytes) -> Residues:
+    """uint32 below t, shape (batches, 4096)."""
+    return np.stack(list(Decryptor(secret[32:]).decrypt(ciphertexts))).astype(np.uint32)

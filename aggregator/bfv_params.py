@@ -1,0 +1,70 @@
+"""The one set of parameters of the mode `bfv`, and what any offered key's parameters are held against.
+
+Brakerski (CRYPTO 2012), Fan and Vercauteren (ePrint 2012/144): integers modulo t, 4,096 of them in a ciphertext, which
+add exactly. Ciphertexts are modulo the first prime; the second belongs to the public key alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LARGEST_MODULUS = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
+"""Bits of the coefficient modulus that leave 128 bits of security, by degree, for ternary secrets: table 1 of the
+Homomorphic Encryption Standard (Albrecht et al., 2018)."""
+
+
+class WeakParameters(ValueError):
+    """Parameters below 128 bits of security."""
+
+
+class OtherParameters(ValueError):
+    """Parameters that are not those of the mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """degree: of the ring, and the lanes of a ciphertext; primes: of the coefficient modulus; plain: the modulus of the
+    lanes, a prime that is 1 modulo twice the degree."""
+
+    degree: int
+    primes: tuple[int, ...]
+    plain: int
+
+    @property
+    def modulus_bits(self) -> int:
+        """Bits of the coefficient modulus."""
+        return sum(prime.bit_length() for prime in self.primes)
+
+
+BFV = Parameters(4096, (18014398509309953, 36028797018652673), 67084289)
+"""54 and 55 bits; lanes modulo a prime of 26 bits: 109 bits are the most that a degree of 4,096 bears."""
+
+SALTS = 4
+"""Lanes at the end of each ciphertext that hold random values: 100 bits that only its sender knows."""
+
+SALT_BITS = 25
+
+BATCH = BFV.degree - SALTS
+"""Lanes of an update in one ciphertext."""
+
+CHECKS = 4
+"""The fewest lanes after an update's last one, all zero: parts that do not belong together miss them by 2**-104."""
+
+T = BFV.plain
+
+
+def checked(offered: Parameters) -> None:
+    """Raises WeakParameters for any that are below 128 bits of security, OtherParameters for any but the mode's."""
+    most = LARGEST_MODULUS.get(offered.degree, 0)
+    if not 0 < offered.modulus_bits <= most:
+        raise WeakParameters(
+            f"a modulus of {offered.modulus_bits} bits at degree {offered.degree}: at most {most} leave 128 bits of "
+            "security"
+        )
+    if offered != BFV:
+        raise OtherParameters(f"{offered} where the mode bfv has {BFV}")
+
+
+def batches(lanes: int) -> int:
+    """Ciphertexts that an update of so many lanes takes, with the lanes that follow it."""
+    return -(-(lanes + CHECKS) // BATCH)
