@@ -17,37 +17,19 @@ from hashlib import sha256
 
 import numpy as np
 
-from foedus.aggregator import holders as holding
-from foedus.aggregator.bfv_envelope import (
-    VERSION,
-    BfvEnvelope,
-    Body,
-    opened_word,
-    pad_hash,
-    pad_seed,
-    parse_envelope,
-    sealed_word,
-    tag_of,
-)
-from foedus.aggregator.bfv_opening import found_tag, make_part, open_group
-from foedus.aggregator.bfv_params import BATCH, BFV, SALT_BITS, SALTS, OtherParameters, T, WeakParameters, batches
+from foedus.aggregator.bfv_envelope import VERSION, BfvEnvelope, Body, pad_hash, pad_seed, parse_envelope
+from foedus.aggregator.bfv_opening import make_part, open_group, tag_found
 from foedus.aggregator.bfv_parts import part_bytes
-from foedus.aggregator.boxsign import SIGNATURE_BYTES
-from foedus.aggregator.bundle import BadBox, BundleError, Prepared, WrongKeys, rows_root
-from foedus.aggregator.ciphertexts import CIPHERTEXT_BYTES, MalformedCiphertexts, check_ciphertexts
-from foedus.aggregator.freeze import (
-    BundleMalformed,
-    BundleMismatch,
-    Fault,
-    JunkShare,
-    SeedsRootMismatch,
-    UpdateRootMismatch,
-)
+from foedus.aggregator.bundle import BadBox, BundleError, Prepared, rows_root
+from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, Fault, JunkShare, SeedsRootMismatch
+from foedus.aggregator.he_params import BATCH, BFV, SLOTS, T, batches
+from foedus.aggregator.holders import check_announcement, holders
+from foedus.aggregator.keyed import Keyed, check_mine
 from foedus.aggregator.keys import Random, RoundKeys
-from foedus.aggregator.layout import Layout, UnfitLayout
-from foedus.aggregator.modes import Announcement, Blob, Bundle, GroupOpening, VectorEnvelope, VectorMode
+from foedus.aggregator.known import opened_word, salts, sealed_word, tag_of
+from foedus.aggregator.layout import Layout
+from foedus.aggregator.modes import Bundle, GroupOpening, VectorEnvelope, VectorMode
 from foedus.aggregator.pads import Residues, pad, residues
-from foedus.aggregator.seal import KEY_BYTES, Encryptor, MalformedKey, checked_key, make_keys
 from foedus.aggregator.seeds import self_seed
 from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, vector_root
 from foedus.protocol.commitments import Context
@@ -56,48 +38,19 @@ from foedus.protocol.round import Commitment
 from foedus.protocol.terms import Mode
 
 
-class Bfv:
+class Bfv(Keyed):
     """See `modes.VectorMode`."""
 
     name: Mode = "bfv"
 
-    def announcer(self, layout: Layout, context: Context, group: int) -> Position | None:
-        pairs = holding.holders(layout, context)
-        return pairs[group].key if pairs else None
+    parameters = BFV
 
     def openers(self, layout: Layout, context: Context, group: int) -> tuple[Position, ...]:
-        pairs = holding.holders(layout, context)
+        pairs = holders(layout, context)
         return (pairs[group].key, pairs[group].pads) if pairs else ()
-
-    def announcement_limit(self, layout: Layout) -> int:
-        return SIGNATURE_BYTES + KEY_BYTES
 
     def part_limit(self, layout: Layout, lanes: int) -> int:
         return part_bytes(lanes)
-
-    def vector_limit(self, lanes: int) -> int:
-        return batches(lanes) * CIPHERTEXT_BYTES
-
-    def announce(
-        self, layout: Layout, context: Context, group: int, me: Position, keys: RoundKeys, random: Random
-    ) -> Announcement:
-        """public: the signature, then the key's blob; secret: the key's digest, then what `Decryptor` takes."""
-        _check_mine(layout, me, keys)
-        pair = make_keys()
-        digest = Hash32(sha256(pair.public).digest())
-        return Announcement(holding.announce(context, group, digest, keys, random) + pair.public, digest + pair.secret)
-
-    def check_announcement(self, layout: Layout, context: Context, group: int, public: bytes) -> str | None:
-        signature, blob = public[:SIGNATURE_BYTES], public[SIGNATURE_BYTES:]
-        if len(public) > self.announcement_limit(layout):
-            return f"{len(public)} bytes, at most {self.announcement_limit(layout)} are due"
-        try:
-            checked_key(blob)
-        except (MalformedKey, WeakParameters, OtherParameters) as error:
-            return str(error)
-        key = Hash32(sha256(blob).digest())
-        signed = holding.check_announcement(layout, context, group, key, signature)
-        return None if signed else "not signed by the group's key holder for this opening"
 
     def prepare(
         self,
@@ -110,20 +63,16 @@ class Bfv:
         announced: bytes | None,
     ) -> Prepared:
         """Raises UnfitLayout where there are no holders or no key, and as `Encryptor` does."""
-        _check_mine(layout, me, keys)
-        pairs, group = holding.holders(layout, context), layout.group(me)
-        if not pairs or announced is None:
-            raise UnfitLayout(f"group {group} has no key to encrypt with in this opening")
+        check_mine(layout, me, keys)
         if update.dtype != np.uint32 or update.ndim != 1 or update.shape[0] % CHUNK_LANES:
             raise MalformedLanes(f"an update of shape {update.shape}, {update.dtype}, is no vector of whole chunks")
-        signature, key = announced[:SIGNATURE_BYTES], announced[SIGNATURE_BYTES:]
-        seed, holder = self_seed(random), pairs[group]
+        holder, key = self.key_of(layout, context, me, announced)
+        seed = self_seed(random)
         plain = _plain(update, pad(seed, BATCH * batches(update.shape[0])), random)
-        encryptor = Encryptor(key)
-        blob = b"".join([encryptor.encrypt(lanes) for lanes in plain])
+        blob = b"".join([key.encryptor.encrypt(lanes) for lanes in plain])
         body = Body(
-            key=Hash32(sha256(key).digest()),
-            signature=signature,
+            key=key.digest,
+            signature=key.signature,
             pad=pad_hash(context, layout, me, seed),
             key_box=sealed_word(layout, context, me, holder.key, keys, tag_of(context, layout, me, plain), random),
             pad_box=sealed_word(layout, context, me, holder.pads, keys, seed, random),
@@ -148,21 +97,6 @@ class Bfv:
         root = rows_root({layout.row(owner): envelope.body.pad}, layout.width)
         return envelope if root == commitment.seeds_root else SeedsRootMismatch(owner, commitment.seeds_root, root)
 
-    def check_vector(self, commitment: Commitment, blob: bytes, lanes: int) -> Fault | None:
-        owner = commitment.position
-        try:
-            check_ciphertexts(blob, batches(lanes))
-        except MalformedCiphertexts as error:
-            return BundleMalformed(owner, str(error))
-        root = vector_root(blob)
-        return None if root == commitment.update_root else UpdateRootMismatch(owner, commitment.update_root, root)
-
-    def beside(self, layout: Layout, envelope: VectorEnvelope, me: Position | None, lanes: int) -> tuple[Blob, ...]:
-        return ()
-
-    def may_aggregate(self, layout: Layout, context: Context, position: Position) -> bool:
-        return holding.may_aggregate(layout, context, position)
-
     def check_beside(
         self,
         layout: Layout,
@@ -176,18 +110,18 @@ class Bfv:
         """For the key holder: whether the participant knew what it encrypted; for the pad holder, its seed."""
         assert isinstance(envelope, BfvEnvelope)
         owner, group, body = envelope.owner, layout.group(envelope.owner), envelope.body
-        if not holding.check_announcement(layout, context, group, body.key, body.signature):
+        if not check_announcement(layout, context, group, body.key, body.signature):
             return (BundleMalformed(owner, "encrypted under a key that the group's key holder did not announce"),)
         if receiver is None:
             return ()
         me, keys = receiver
-        pair = holding.holders(layout, context)[group]
+        pair = holders(layout, context)[group]
         try:
             if me == pair.pads:
                 pad_seed(layout, context, envelope, me, keys)
             if me == pair.key:
                 tag = opened_word(layout, context, owner, body.key_box, me, keys)
-                if secret is not None and tag != found_tag(layout, context, owner, body.key, vector, secret):
+                if secret is not None and tag != tag_found(layout, context, owner, body.key, vector, secret):
                     return (JunkShare(owner, me, None),)
         except BadBox:
             return (JunkShare(owner, me, None),)
@@ -206,7 +140,7 @@ class Bfv:
         random: Random,
     ) -> bytes:
         """Raises Refused as `bfv_opening.make_part` does."""
-        _check_mine(layout, me, keys)
+        check_mine(layout, me, keys)
         return make_part(layout, context, group, survivors, bundles, me, keys, secret)
 
     def open(
@@ -227,19 +161,12 @@ def mode() -> VectorMode:
     return Bfv()
 
 
-def _check_mine(layout: Layout, me: Position, keys: RoundKeys) -> None:
-    mine = layout.roster[me]
-    if (keys.mask_key, keys.box_key) != (mine.mask_key, mine.box_key):
-        raise WrongKeys(mine.address)
-
-
 def _plain(update: Lanes, pads: Residues, random: Random) -> Residues:
     """What is encrypted: uint32 below t, shape (batches, 4096): padded lanes, then salts."""
     count = pads.shape[0] // BATCH
     lanes = pads.astype(np.int64)
     lanes[: update.shape[0]] += residues(update)
-    salts = np.frombuffer(random(4 * SALTS * count), dtype=">u4") & np.uint32((1 << SALT_BITS) - 1)
-    plain = np.empty((count, BFV.degree), dtype=np.uint32)
+    plain = np.empty((count, SLOTS), dtype=np.uint32)
     plain[:, :BATCH] = np.where(lanes >= T, lanes - T, lanes).reshape(count, BATCH)
-    plain[:, BATCH:] = salts.reshape(count, SALTS)
+    plain[:, BATCH:] = salts(count, random)
     return plain

@@ -12,23 +12,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
-
-from nacl.exceptions import CryptoError
-from nacl.public import Box, PrivateKey, PublicKey
 
 from foedus.aggregator.boxsign import SIGNATURE_BYTES
-from foedus.aggregator.bundle import BadBox, BundleError, box_place
-from foedus.aggregator.keys import Random, RoundKeys
-from foedus.aggregator.layout import BOX_OVERHEAD, Layout
-from foedus.aggregator.pads import Residues
+from foedus.aggregator.bundle import BadBox, BundleError
+from foedus.aggregator.keys import RoundKeys
+from foedus.aggregator.known import BOX_BYTES, opened_word
+from foedus.aggregator.layout import Layout
 from foedus.aggregator.seeds import BadSeed, checked_seed
 from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
-from foedus.protocol.commitments import Context, seed_hash, tagged
+from foedus.protocol.commitments import Context, seed_hash
 from foedus.protocol.ids import Cid, Hash32, Position, Seed
 
 VERSION = b"FDH\x01"
-BOX_BYTES = BOX_OVERHEAD + 32
 _HEAD = len(VERSION) + CID_TEXT
 ENVELOPE_BYTES = _HEAD + 32 + SIGNATURE_BYTES + 32 + 2 * BOX_BYTES
 
@@ -75,41 +70,10 @@ def parse_envelope(owner: Position, blob: bytes) -> BfvEnvelope:
     return BfvEnvelope(owner, update, Body(Hash32(key), signature, Hash32(pad), key_box, pad_box))
 
 
-def tag_of(context: Context, layout: Layout, owner: Position, encrypted: Residues) -> Hash32:
-    """What a participant tells its key holder of the lanes that it encrypts: uint32, shape (batches, 4096), salts
-    included. Nobody can make it who does not know them all."""
-    digest = sha256(encrypted.astype(">u4").tobytes()).digest()
-    return tagged("foedus/bfv/known/v1", context.to_bytes(), layout.roster[owner].address.lower().encode(), digest)
-
-
 def pad_hash(context: Context, layout: Layout, owner: Position, seed: Seed) -> Hash32:
     """The commitment to a participant's pad."""
     address = layout.roster[owner].address
     return seed_hash(context, address, address, seed)
-
-
-def sealed_word(
-    layout: Layout, context: Context, me: Position, receiver: Position, keys: RoundKeys, word: bytes, random: Random
-) -> bytes:
-    """A box of 32 bytes for a holder, good for this opening and these two accounts alone."""
-    other = layout.roster[receiver]
-    place = box_place(context, layout.roster[me].address, other.address)
-    box = Box(PrivateKey(keys.box), PublicKey(other.box_key))
-    return bytes(box.encrypt(place + word, random(Box.NONCE_SIZE)))
-
-
-def opened_word(
-    layout: Layout, context: Context, owner: Position, sealed: bytes, me: Position, keys: RoundKeys
-) -> bytes:
-    """The 32 bytes in a box for me. Raises BadBox."""
-    sender, mine = layout.roster[owner], layout.roster[me]
-    try:
-        plain = Box(PrivateKey(keys.box), PublicKey(sender.box_key)).decrypt(sealed)
-    except (CryptoError, ValueError, RuntimeError) as error:
-        raise BadBox(f"the box of position {owner} for {mine.address} does not open") from error
-    if len(plain) != 64 or plain[:32] != box_place(context, sender.address, mine.address):
-        raise BadBox(f"the box of position {owner} for {mine.address} was sealed for another place")
-    return bytes(plain[32:])
 
 
 def pad_seed(layout: Layout, context: Context, envelope: BfvEnvelope, me: Position, keys: RoundKeys) -> Seed:

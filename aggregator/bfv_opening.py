@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from foedus.aggregator.bfv_envelope import BfvEnvelope, opened_word, pad_seed, tag_of
-from foedus.aggregator.bfv_params import BATCH
+from foedus.aggregator.bfv_envelope import BfvEnvelope, pad_seed
 from foedus.aggregator.bfv_parts import KEY_PART, PAD_PART, MalformedPart, key_part, pad_part, part_lanes, part_place
 from foedus.aggregator.bundle import BadBox
-from foedus.aggregator.ciphertexts import CIPHERTEXT_BYTES, MalformedCiphertexts, check_ciphertexts, summed
+from foedus.aggregator.he_params import BATCH, BFV, T
 from foedus.aggregator.holders import holders
 from foedus.aggregator.keys import RoundKeys
+from foedus.aggregator.known import decrypted, found_tag, opened_word
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Bundle, GroupOpening, NoPart, WrongPart
 from foedus.aggregator.pads import Residues, opened, pad_sum
-from foedus.aggregator.seal import Decryptor
 from foedus.aggregator.sumtree import GroupLeaves
 from foedus.protocol.chunks import lanes_to_bytes
 from foedus.protocol.commitments import Context
 from foedus.protocol.ids import Hash32, Position
-
-_REMEMBERED = 4096
-_found: dict[tuple[Context, Position, Hash32, bytes], Hash32] = {}
-"""Tags that were found already, by opening, participant, key and ciphertexts: hashes, of which none is secret."""
 
 
 class Refused(NoPart):
@@ -51,19 +48,19 @@ def make_part(
     try:
         if me == pair.pads:
             seeds = [pad_seed(layout, context, envelope_of(bundles[p]), me, keys) for p in survivors]
-            count = len(bundles[survivors[0]].vector) // CIPHERTEXT_BYTES
+            count = len(bundles[survivors[0]].vector) // BFV.form.size
             return pad_part(place, pad_sum(seeds, BATCH * count))
         if me != pair.key or secret is None:
             raise Refused(f"position {me} holds neither the key nor the pads of group {group}")
         for position in survivors:
             body = envelope_of(bundles[position]).body
             told = opened_word(layout, context, position, body.key_box, me, keys)
-            if told != found_tag(layout, context, position, body.key, bundles[position].vector, secret):
+            if told != tag_found(layout, context, position, body.key, bundles[position].vector, secret):
                 raise Refused(f"position {position} did not know what it sent: group {group} stays closed")
     except BadBox as error:
         raise Refused(str(error)) from error
-    total = summed([bundles[position].vector for position in survivors])
-    lanes = _decrypted(total, secret)[:, :BATCH]
+    total = BFV.form.summed([bundles[position].vector for position in survivors])
+    lanes = integers(decrypted(total, secret, BFV))[:, :BATCH]
     return key_part(place, Hash32(sha256(total).digest()), lanes.reshape(-1))
 
 
@@ -82,7 +79,7 @@ def open_group(
     both = (pair.key, pair.pads)
     if len({envelope_of(bundles[position]).body.key for position in survivors}) != 1:
         return GroupOpening(None, faults=(WrongPart(pair.key, group, "announced two keys for one opening"),))
-    total = Hash32(sha256(summed([bundles[position].vector for position in survivors])).digest())
+    total = Hash32(sha256(BFV.form.summed([bundles[position].vector for position in survivors])).digest())
     found, faults = dict[Position, Residues](), list[WrongPart]()
     for member, version, of in ((pair.key, KEY_PART, total), (pair.pads, PAD_PART, None)):
         if member not in parts:
@@ -108,24 +105,11 @@ def envelope_of(bundle: Bundle) -> BfvEnvelope:
     return bundle.envelope
 
 
-def found_tag(layout: Layout, context: Context, owner: Position, key: Hash32, vector: bytes, secret: bytes) -> Hash32:
-    """The tag of what a participant's ciphertexts hold. key: the digest of the key that it names; secret: of my
-    announcement. What was decrypted before the freeze is not decrypted again after it. Raises BadBox where that key is
-    not mine, or the vector is none of ciphertexts."""
-    if secret[:32] != key:
-        raise BadBox(f"position {owner} encrypted under another key than the one that I announced here")
-    place = (context, owner, key, sha256(vector).digest())
-    if place not in _found:
-        try:
-            check_ciphertexts(vector, max(1, len(vector) // CIPHERTEXT_BYTES))
-        except MalformedCiphertexts as error:
-            raise BadBox(str(error)) from error
-        _found[place] = tag_of(context, layout, owner, _decrypted(vector, secret))
-        while len(_found) > _REMEMBERED:
-            _found.pop(next(iter(_found)), None)
-    return _found[place]
+def integers(lanes: NDArray[Any]) -> Residues:
+    """Decrypted lanes as numbers below t: uint32."""
+    return (lanes % T).astype(np.uint32)
 
 
-def _decrypted(ciphertexts: bytes, secret: bytes) -> Residues:
-    """uint32 below t, shape (batches, 4096)."""
-    return np.stack(list(Decryptor(secret[32:]).decrypt(ciphertexts))).astype(np.uint32)
+def tag_found(layout: Layout, context: Context, owner: Position, key: Hash32, vector: bytes, secret: bytes) -> Hash32:
+    """See `known.found_tag`."""
+    return found_tag(layout, context, owner, key, vector, secret, BFV, integers)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from foedus.aggregator.bfv_params import BATCH, T, batches
+from foedus.aggregator.he_params import BATCH, T, batches
 from foedus.aggregator.pads import Residues
 from foedus.protocol.commitments import Context, tagged
 from foedus.protocol.ids import Hash32, Position

@@ -1,95 +1,151 @@
 """Ciphertexts as they are stored and added: plain coefficients in a fixed form, of which nothing needs to be trusted.
 
-A coefficient of up to 56 bits is stored in three planes: its low 32 bits, its next 16, its top 8, all big-endian. A
-ciphertext of two polynomials of 4,096 coefficients takes 32 + 16 + 8 KiB: 14 bytes a lane. Every form whose
-coefficients are below their modulus is a ciphertext, so that a peer's bytes can be checked and added without any
-library that parses them, and the sum is the same bytes in whatever order and on whatever machine it is made.
+A coefficient is stored in planes: its low 32 bits, then what remains of its bytes, all big-endian. Every form whose
+coefficients are below their moduli is a ciphertext, so that a peer's bytes can be checked and added without any library
+that parses them, and the sum is the same bytes in whatever order and on whatever machine it is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foedus.aggregator.bfv_params import BFV
-
-COEFFICIENT_BYTES = 7
 POLYNOMIALS = 2
-CIPHERTEXT_BYTES = POLYNOMIALS * BFV.degree * COEFFICIENT_BYTES
-"""56 KiB: whole chunks of a stored vector."""
-
 MOST_SUMMED = 1024
-"""The most ciphertexts in a sum: this many coefficients below 2**54 fit 64 bits."""
+"""The most ciphertexts in a sum: as many as a task has participants."""
 
 Coefficients = NDArray[np.uint64]
+
+_PLANES = {5: ("u4", "u1"), 7: ("u4", "u2", "u1"), 8: ("u4", "u4")}
+"""Widths of the planes of a coefficient, by its bytes."""
 
 
 class MalformedCiphertexts(ValueError):
     """Bytes that are not as many ciphertexts as are due, in the one form that they have."""
 
 
-def packed(coefficients: Coefficients) -> bytes:
-    """The planes of coefficients below 2**56, shape (n,): 7 n bytes."""
-    low = (coefficients & np.uint64(0xFFFFFFFF)).astype(">u4")
-    middle = (coefficients >> np.uint64(32) & np.uint64(0xFFFF)).astype(">u2")
-    top = (coefficients >> np.uint64(48)).astype(np.uint8)
-    return low.tobytes() + middle.tobytes() + top.tobytes()
+def size_of(prime: int) -> int:
+    """Bytes of a coefficient below a prime."""
+    return -(-prime.bit_length() // 8)
 
 
-def planes(blob: bytes | memoryview) -> tuple[NDArray[np.uint32], NDArray[np.uint16], NDArray[np.uint8]]:
-    """The three planes of `packed` bytes: low 32 bits, middle 16, top 8, each of shape (n,), not copied."""
-    count = len(blob) // COEFFICIENT_BYTES
-    return (
-        np.frombuffer(blob, dtype=">u4", count=count),
-        np.frombuffer(blob, dtype=">u2", count=count, offset=4 * count),
-        np.frombuffer(blob, dtype=np.uint8, count=count, offset=6 * count),
-    )
-
-
-def unpacked(blob: bytes | memoryview) -> Coefficients:
-    """What `packed` wrote."""
-    low, middle, top = planes(blob)
-    return _joined(low.astype(np.uint64), middle.astype(np.uint64), top.astype(np.uint64))
-
-
-def _joined(low: Coefficients, middle: Coefficients, top: Coefficients) -> Coefficients:
-    whole: Coefficients = low + (middle << np.uint64(32)) + (top << np.uint64(48))
-    return whole
-
-
-def check_ciphertexts(blob: bytes, count: int) -> None:
-    """Raises MalformedCiphertexts unless `blob` is `count` ciphertexts whose coefficients are all below the modulus."""
-    if len(blob) != count * CIPHERTEXT_BYTES:
-        raise MalformedCiphertexts(f"{len(blob)} bytes where {count} ciphertexts take {count * CIPHERTEXT_BYTES}")
-    view, largest = memoryview(blob), BFV.primes[0] >> 48
-    for at in range(count):
-        part = view[at * CIPHERTEXT_BYTES : (at + 1) * CIPHERTEXT_BYTES]
-        top = planes(part)[2]
-        if top.max() >= largest and (unpacked(part) >= BFV.primes[0]).any():
-            raise MalformedCiphertexts(f"ciphertext {at} has a coefficient beyond the modulus")
-
-
-def summed(vectors: Sequence[bytes]) -> bytes:
-    """The sum of vectors of ciphertexts, in the same form; the order does not matter.
-
-    vectors: 1 to 1024 of them, of one length, each checked by `check_ciphertexts`. Raises MalformedCiphertexts where
-    their number or lengths are not such.
-    """
-    sizes = {len(blob) for blob in vectors}
-    if not 0 < len(vectors) <= MOST_SUMMED or len(sizes) != 1:
-        raise MalformedCiphertexts(f"{len(vectors)} vectors of {sorted(sizes)} bytes are no sum of 1 to {MOST_SUMMED}")
-    views, coefficients = [memoryview(blob) for blob in vectors], POLYNOMIALS * BFV.degree
-    low, middle, top = (np.empty(coefficients, dtype=np.uint64) for _ in range(3))
-    out = []
-    for start in range(0, sizes.pop(), CIPHERTEXT_BYTES):
-        for total in (low, middle, top):
-            total[:] = 0
-        for view in views:
-            parts = planes(view[start : start + CIPHERTEXT_BYTES])
-            low += parts[0]
-            middle += parts[1]
-            top += parts[2]
-        out.append(packed(_joined(low, middle, top) % np.uint64(BFV.primes[0])))
+def packed(coefficients: Coefficients, prime: int) -> bytes:
+    """The planes of coefficients below 256**size_of(prime), shape (n,)."""
+    out, shift = [], 0
+    for width in _PLANES[size_of(prime)]:
+        out.append((coefficients >> np.uint64(shift)).astype(np.dtype(width)).astype(f">{width}").tobytes())
+        shift += 8 * int(width[1])
     return b"".join(out)
+
+
+def planes(blob: bytes | memoryview, prime: int) -> list[NDArray[Any]]:
+    """The planes of `packed` bytes, lowest first, each of shape (n,), not copied."""
+    count, found, at = len(blob) // size_of(prime), [], 0
+    for width in _PLANES[size_of(prime)]:
+        found.append(np.frombuffer(blob, dtype=f">{width}", count=count, offset=at))
+        at += count * int(width[1])
+    return found
+
+
+def unpacked(blob: bytes | memoryview, prime: int) -> Coefficients:
+    """What `packed` wrote."""
+    return _joined([plane.astype(np.uint64) for plane in planes(blob, prime)], prime)
+
+
+def _joined(parts: Sequence[Coefficients], prime: int) -> Coefficients:
+    total, shift = parts[0].copy(), 0
+    for width, part in zip(_PLANES[size_of(prime)], parts[1:], strict=False):
+        shift += 8 * int(width[1])
+        total += part << np.uint64(shift)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form of a scheme's ciphertexts: two polynomials, each modulo each of the primes.
+
+    degree: coefficients of a polynomial; primes: of at most 60 bits.
+    """
+
+    degree: int
+    primes: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of one ciphertext: whole chunks of a stored vector."""
+        return POLYNOMIALS * self.degree * sum(size_of(prime) for prime in self.primes)
+
+    @property
+    def coefficients(self) -> int:
+        """Of one ciphertext."""
+        return POLYNOMIALS * self.degree * len(self.primes)
+
+    def blocks(self, ciphertext: memoryview) -> Iterator[tuple[int, memoryview]]:
+        """A ciphertext's polynomials modulo single primes, in the order of the library: each prime with its bytes."""
+        at = 0
+        for _ in range(POLYNOMIALS):
+            for prime in self.primes:
+                size = self.degree * size_of(prime)
+                yield prime, ciphertext[at : at + size]
+                at += size
+
+    def pack(self, words: Coefficients) -> bytes:
+        """One ciphertext from its coefficients, shape (coefficients,), in the order of `blocks`."""
+        rows = words.reshape(POLYNOMIALS * len(self.primes), self.degree)
+        return b"".join(packed(row, self.primes[at % len(self.primes)]) for at, row in enumerate(rows))
+
+    def unpack(self, ciphertext: bytes | memoryview) -> Coefficients:
+        """What `pack` wrote."""
+        return np.concatenate([unpacked(block, prime) for prime, block in self.blocks(memoryview(ciphertext))])
+
+    def check(self, blob: bytes, count: int) -> None:
+        """Raises MalformedCiphertexts unless `blob` is `count` ciphertexts whose coefficients are below their primes."""
+        if len(blob) != count * self.size:
+            raise MalformedCiphertexts(f"{len(blob)} bytes where {count} ciphertexts take {count * self.size}")
+        view = memoryview(blob)
+        for at in range(count):
+            for prime, block in self.blocks(view[at * self.size : (at + 1) * self.size]):
+                if (unpacked(block, prime) >= prime).any():
+                    raise MalformedCiphertexts(f"ciphertext {at} has a coefficient beyond its modulus")
+
+    def summed(self, vectors: Sequence[bytes]) -> bytes:
+        """The sum of vectors of ciphertexts, in the same form; the order does not matter.
+
+        vectors: 1 to 1024 of them, of one length, each passed by `check`. Raises MalformedCiphertexts where their
+        number or lengths are not such.
+        """
+        sizes = {len(blob) for blob in vectors}
+        if not 0 < len(vectors) <= MOST_SUMMED or len(sizes) != 1:
+            raise MalformedCiphertexts(
+                f"{len(vectors)} vectors of {sorted(sizes)} bytes are no sum of 1 to {MOST_SUMMED}"
+            )
+        views, out = [memoryview(blob) for blob in vectors], []
+        for start in range(0, sizes.pop(), self.size):
+            many = [self.blocks(view[start : start + self.size]) for view in views]
+            for column in zip(*many, strict=True):
+                prime = column[0][0]
+                out.append(packed(_modular([block for _, block in column], prime), prime))
+        return b"".join(out)
+
+
+def _modular(blocks: Sequence[memoryview], prime: int) -> Coefficients:
+    """The sum modulo a prime, plane by plane, as many blocks at a time as fit 64 bits."""
+    run, modulus = 1 << (64 - prime.bit_length()), np.uint64(prime)
+    total: Coefficients | None = None
+    for start in range(0, len(blocks), run):
+        sums: list[Coefficients] = []
+        for block in blocks[start : start + run]:
+            parts = planes(block, prime)
+            if not sums:
+                sums = [part.astype(np.uint64) for part in parts]
+                continue
+            for own, part in zip(sums, parts, strict=True):
+                own += part
+        found = _joined(sums, prime) % modulus
+        total = found if total is None else (total + found) % modulus
+    assert total is not None
+    return total

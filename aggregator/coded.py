@@ -121,12 +121,14 @@ def decode(code: Code, pieces: Mapping[int, Elements]) -> Elements:
     assert len(points) == code.needed
     matrix = _matrix(points, tuple(code.mask_places))
     total = np.empty((code.splits, code.cut_lanes), dtype=np.uint32)
-    given = np.empty((code.needed, _CUT), dtype=np.float64)
-    for low in range(0, code.cut_lanes, _CUT):
-        size = min(_CUT, code.cut_lanes - low)
+    given = np.empty((code.needed, RUN), dtype=np.float64)
+    for start in range(0, code.cut_lanes, RUN):
+        size = min(RUN, code.cut_lanes - start)
         for row, point in zip(given, points, strict=True):
-            floats(pieces[point][low : low + size], row[:size])
-        matrix.times(given[:, :size], total[:, low : low + size])
+            floats(pieces[point][start : start + size], row[:size])
+        for low in range(0, size, _CUT):
+            high = min(low + _CUT, size)
+            matrix.times(given[:, low:high], total[:, start + low : start + high])
     return total.reshape(-1)
 
 

@@ -103,7 +103,9 @@ def correction(vectors: Sequence[bytes], masks: Elements) -> bytes:
     masks: the sum of the vectors' masks, shape (lanes,). The sum of updates modulo p, read as the integer nearest to
     zero, is the sum itself where that is within (p - 1) / 2.
     """
-    out, lanes = np.empty(masks.size, dtype=">u4"), [np.frombuffer(vector, dtype=">u4") for vector in vectors]
+    out = BytesIO(bytes(4 * masks.size))  # written in place, handed out uncopied
+    view, lanes = out.getbuffer(), [np.frombuffer(vector, dtype=">u4") for vector in vectors]
+    made = np.frombuffer(view, dtype=">u4")
     for start in range(0, masks.size, _RUN):
         run = slice(start, min(start + _RUN, masks.size))
         stored = np.zeros(run.stop - start, dtype=np.uint32)
@@ -113,8 +115,10 @@ def correction(vectors: Sequence[bytes], masks: Elements) -> bytes:
             np.add(stored, total, out=stored)
             add(unmasked, reduced, scratch)
         subtract(unmasked, masks[run], scratch)
-        out[run] = centred(unmasked).view(np.uint32) - stored
-    return out.tobytes()
+        made[run] = centred(unmasked).view(np.uint32) - stored
+    del made
+    view.release()
+    return out.getvalue()
 
 
 def _sums(vectors: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.uint32], Elements]:

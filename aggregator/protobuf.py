@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import pack
 
 _VARINT, _FIXED64, _FRAMED = 0, 1, 2
 
@@ -19,6 +20,11 @@ def varint(value: int) -> bytes:
 def framed(number: int, body: bytes) -> bytes:
     """A field of bytes."""
     return varint(number << 3 | _FRAMED) + varint(len(body)) + body
+
+
+def fixed64(number: int, value: float) -> bytes:
+    """A field of a double."""
+    return varint(number << 3 | _FIXED64) + pack("<d", value)
 
 
 def fields(message: bytes) -> Iterator[tuple[int, bytes]]:

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foedus.aggregator import vectorshares
 from foedus.aggregator.bundle import BadBox, BundleError, Prepared, WrongKeys
@@ -26,8 +25,9 @@ from foedus.aggregator.layout import Layout
 from foedus.aggregator.messages import reveal_place
 from foedus.aggregator.modes import Announcement, Blob, Bundle, GroupOpening, NoPart, VectorEnvelope, WrongPart
 from foedus.aggregator.noisy import SECRET_MAX, draw_secret, hidden, read_back
-from foedus.aggregator.ring import DEGREE
+from foedus.aggregator.ring import DEGREE, RUN
 from foedus.aggregator.rlwe_envelope import VERSION, RlweEnvelope, open_share, parse, seal
+from foedus.aggregator.rlwe_opening import settle
 from foedus.aggregator.sumtree import GroupLeaves
 from foedus.aggregator.vectorshares import Elements, MalformedShare
 from foedus.protocol.bitmap import to_bitmap
@@ -175,11 +175,7 @@ class Rlwe:
         parts: Mapping[Position, bytes],
         lanes: int,
     ) -> GroupOpening:
-        """The sum of secrets from t parts, and with it the sum of updates.
-
-        A sum that honest updates cannot make comes from a wrong part, or from a participant that hid something else
-        than it dealt; to tell which, one more part must agree. The first parts in order that settle it are used.
-        """
+        """The sum of secrets from the parts (`rlwe_opening`), and with it the sum of updates."""
         faults: list[WrongPart] = []
         read: dict[int, Elements] = {}
         for member in layout.committee:
@@ -191,24 +187,22 @@ class Rlwe:
                     read[layout.share_index(member)] = vectorshares.from_bytes(blob[PART_HEAD:], DEGREE)
                 except MalformedShare as error:
                     faults.append(WrongPart(member, group, str(error)))
-        wrong = _wrong(layout, context, read)
-        faults += [WrongPart(layout.committee[x - 1], group, "does not fit the others") for x in sorted(wrong or ())]
-        good = {x: share for x, share in read.items() if x not in (wrong or ())}
-        absent = tuple(p for p in layout.committee if layout.share_index(p) not in read)
-        if wrong is None or len(good) < layout.threshold:
+        vectors, seats = {position: bundles[position].vector for position in survivors}, _seats(layout, group)
+        sample = min(lanes, RUN * DEGREE)
+
+        def likely(secrets: Elements) -> bool:
+            short = int(np.abs(secrets).max()) <= SECRET_MAX * len(survivors)
+            return short and read_back(context, vectors, secrets, sample, seats).clean
+
+        found = settle(read, layout.threshold, len(layout.committee), likely, lambda rows: _digest(context, rows))
+        if found is None:
+            absent = tuple(p for p in layout.committee if layout.share_index(p) not in read)
             return GroupOpening(None, wanted=absent, faults=tuple(faults))
-        secrets = vectorshares.centred(vectorshares.opened(good, layout.threshold))
-        vectors = {position: bundles[position].vector for position in survivors}
-        made = read_back(context, vectors, secrets, lanes, _seats(layout, group))
-        honest = made.clean and int(np.abs(secrets).max()) <= SECRET_MAX * len(survivors)
-        needed = layout.threshold + (not honest)
-        if len(good) < needed:
-            return GroupOpening(None, wanted=absent, faults=tuple(faults))
-        leaves = GroupLeaves(
-            {layout.row(position): vector for position, vector in vectors.items()}, {}, {}, {0: made.correction}
-        )
-        used = tuple(layout.committee[x - 1] for x in sorted(good)[:needed])
-        return GroupOpening(leaves, used, faults=tuple(faults))
+        faults += [WrongPart(layout.committee[x - 1], group, "does not fit the others") for x in sorted(found.wrong)]
+        made = read_back(context, vectors, found.secrets, lanes, seats)
+        updates = {layout.row(position): vector for position, vector in vectors.items()}
+        used = tuple(layout.committee[x - 1] for x in found.good)
+        return GroupOpening(GroupLeaves(updates, {}, {}, {0: made.correction}), used, faults=tuple(faults))
 
 
 def _seats(layout: Layout, group: int) -> int:
@@ -216,12 +210,8 @@ def _seats(layout: Layout, group: int) -> int:
     return len(layout.tables[group])
 
 
-def _wrong(layout: Layout, context: Context, shares: Mapping[int, NDArray[np.int64]]) -> frozenset[int] | None:
-    """The x of parts that do not fit the others; None where parts disagree and nobody can tell which are wrong."""
-    if len(shares) <= layout.threshold or not vectorshares.strays(shares, sorted(shares)[: layout.threshold]):
-        return frozenset()
-    place = reveal_place(context)
-    return vectorshares.wrong(shares, layout.threshold, lambda rows: tagged("foedus/rlwe/parts/v1", place, rows))
+def _digest(context: Context, rows: bytes) -> bytes:
+    return tagged("foedus/rlwe/parts/v1", reveal_place(context), rows)
 
 
 def mode() -> Rlwe:

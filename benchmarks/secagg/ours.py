@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.secagg.jobs import Job, Shared, trained
 from benchmarks.secagg.sharing import SharedMasking
+from benchmarks.secagg.treebytes import join_bytes, tree_bytes
 from foedus.aggregator.aggregate import aggregate, opened_by_seeds
 from foedus.aggregator.bundle import Prepared, make_bundle, pair_seeds, parse_envelope
 from foedus.aggregator.freeze import check_shares
@@ -22,7 +23,7 @@ from foedus.aggregator.masking import Term, masked, pair_sign, terms_of
 from foedus.aggregator.messages import Reveal, Slot
 from foedus.aggregator.rules import initial_state, rule_of
 from foedus.aggregator.seeds import self_seed
-from foedus.aggregator.sumtree import GroupLeaves, group_leaves, group_nodes
+from foedus.aggregator.sumtree import GroupLeaves, group_leaves, group_nodes, levels_for
 from foedus.aggregator.unmask import Collected, FirstFreeze, collect, reveal
 from foedus.aggregator.updatestream import UpdateStream
 from foedus.learning.update import rounding_key
@@ -166,10 +167,11 @@ class Masked:
         return group_leaves(self.layout, 0, self.survivors, self.vectors, self.collected.seeds)
 
     def hashed(self) -> int:
-        """Bytes that the sum tree hashes, but for nodes above a single one: leaves, sums, and what binds them."""
-        leaves = self.leaves()
-        count = len(leaves.updates) + len(leaves.selves) + len(leaves.pairs)
-        return self.manifest.update_lanes // CHUNK_LANES * (count * 1025 + (count - 1) * (1024 + 97))
+        """Bytes that the sum tree hashes: leaves, sums, and what binds a sum to the nodes beneath it."""
+        leaves, depth = self.leaves(), levels_for(self.layout.width)
+        own = join_bytes(tree_bytes(sorted(leaves.updates), depth), tree_bytes(sorted(leaves.selves), depth))
+        chunk, _ = join_bytes(own, tree_bytes(sorted(leaves.pairs), 2 * depth))
+        return self.manifest.update_lanes // CHUNK_LANES * chunk
 
     def _terms(self) -> list[Term]:
         """The measured client's masks, from the keys that it has agreed on."""

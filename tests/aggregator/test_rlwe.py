@@ -107,27 +107,40 @@ def test_one_part_less_than_the_threshold_opens_nothing() -> None:
 def test_wrong_parts_are_named_where_others_are_to_spare() -> None:
     here = scene(8)
     parts = here.parts()
-    lie = bytearray(parts[Position(1)])
-    lie[-1] ^= 1
-    parts[Position(1)] = bytes(lie)
+    parts[Position(1)] = shifted(parts[Position(1)], 1)
     found = here.open(parts)
     assert [(fault.member, fault.group) for fault in found.faults] == [(1, 0)]
     assert found.used == (0, 2, 3, 4, 5, 6)
     assert np.array_equal(opened_sum(found), here.due())
 
 
-def test_a_wrong_part_opens_nothing_where_nobody_can_tell_which_it_is() -> None:
+def test_a_wrong_part_opens_nothing_until_another_shows_which_it_is() -> None:
     here = scene(8)
     parts = here.parts(range(6))
-    lie = bytearray(parts[Position(1)])
-    lie[-1] ^= 1
-    parts[Position(1)] = bytes(lie)
-    for count in (6, 7):
-        found = here.open(parts)
-        assert found.leaves is None
-        assert found.wanted == tuple(range(count, 8))
-        parts[Position(count)] = here.part(Position(count))
-    assert here.open(parts).faults[0].member == 1
+    parts[Position(1)] = shifted(parts[Position(1)], 1)
+    found = here.open(parts)
+    assert found.leaves is None
+    assert found.wanted == (6, 7)
+    assert not found.faults
+    found = here.open({**parts, Position(6): here.part(Position(6))})
+    assert [fault.member for fault in found.faults] == [1]
+    assert np.array_equal(opened_sum(found), here.due())
+
+
+def test_liars_who_agree_with_each_other_cannot_have_an_honest_member_named() -> None:
+    """Two of eight lie on polynomials through five honest parts, whose sum of secrets is short: seven parts agree."""
+    here = scene(8)
+    parts = here.parts()
+    honest, liars, prime = (1, 2, 3, 4, 5), (7, 8), vectorshares.PRIME
+    vanishing = {x: int(np.prod([x - h for h in honest])) for x in (0, *liars)}
+    unit = pow(vanishing[0], -1, prime)
+    for x in liars:
+        parts[Position(x - 1)] = shifted(parts[Position(x - 1)], vanishing[x] * unit % prime)
+    read = {x: vectorshares.from_bytes(parts[Position(x - 1)][PART_HEAD:], DEGREE) for x in range(1, 9)}
+    assert vectorshares.wrong(read, 6, lambda rows: bytes(32)) == {6}
+    found = here.open(parts)
+    assert [fault.member + 1 for fault in found.faults] == list(liars)
+    assert np.array_equal(opened_sum(found), here.due())
 
 
 def test_a_member_cannot_shift_the_sum_by_a_short_secret() -> None:
@@ -136,9 +149,7 @@ def test_a_member_cannot_shift_the_sum_by_a_short_secret() -> None:
     chosen = range(6)
     parts = here.parts(chosen)
     factor = int(vectorshares.lagrange([1, 2, 3, 4, 5, 6], [0])[0, 1])
-    share = vectorshares.from_bytes(parts[Position(1)][PART_HEAD:], DEGREE)
-    share[0] = (share[0] + pow(factor, -1, vectorshares.PRIME)) % vectorshares.PRIME
-    parts[Position(1)] = parts[Position(1)][:PART_HEAD] + vectorshares.to_bytes(share)
+    parts[Position(1)] = shifted(parts[Position(1)], pow(factor, -1, vectorshares.PRIME))
     opened = vectorshares.opened({p + 1: vectorshares.from_bytes(parts[p][PART_HEAD:], DEGREE) for p in parts}, 6)
     assert np.abs(vectorshares.centred(opened)).max() <= SECRET_MAX * 8
     assert here.open(parts).leaves is None
@@ -160,6 +171,13 @@ def test_parts_of_another_opening_group_member_or_survivors_are_refused() -> Non
     stale = other.open(honest)
     assert stale.leaves is None
     assert len(stale.faults) == 9
+
+
+def shifted(part: bytes, by: int) -> bytes:
+    """A part with another first element."""
+    share = vectorshares.from_bytes(part[PART_HEAD:], DEGREE)
+    share[0] = (share[0] + by) % vectorshares.PRIME
+    return part[:PART_HEAD] + vectorshares.to_bytes(share)
 
 
 @pytest.mark.parametrize("cut", [0, 4, 36, -2, -1])
@@ -199,9 +217,12 @@ def test_a_junk_share_is_found_by_its_receiver_who_gives_no_part() -> None:
     here.part(Position(0))
 
 
-def test_a_participant_that_hides_otherwise_than_it_dealt_costs_its_group_and_no_member_its_name() -> None:
-    here = scene(6)
-    world, liar = here.world, Position(3)
+@pytest.mark.parametrize(("members", "needed"), [(3, 3), (6, 6), (9, 8), (20, 17)])
+def test_a_participant_that_hides_otherwise_than_it_dealt_costs_its_group_and_no_member_its_name(
+    members: int, needed: int
+) -> None:
+    here = scene(members)
+    world, liar = here.world, Position(2)
     vector = here.prepare(liar, world.plain[liar])
     dealt = here.prepare(liar, world.plain[liar])
     mixed = type(dealt)(
@@ -209,13 +230,15 @@ def test_a_participant_that_hides_otherwise_than_it_dealt_costs_its_group_and_no
     )
     here.commit(liar, world.plain[liar], mixed)
     assert not any(here.faults(liar, member) for member in world.positions)
-    at_threshold = here.open(here.parts(range(5)))
-    assert at_threshold.leaves is None
-    assert at_threshold.wanted == (5,)
+    few = here.open(here.parts(range(needed - 1)))
+    assert few.leaves is None
+    assert few.wanted == tuple(range(needed - 1, members))
     found = here.open(here.parts())
     assert found.leaves is not None
-    assert found.used == tuple(range(6))
+    assert found.used == tuple(range(needed))
     assert not found.faults
+    again = here.open({member: part for member, part in here.parts().items() if member in found.used})
+    assert again.leaves == found.leaves
     made = here.outcome()
     assert from_bitmap(made.quarantined, 1) == {0}
     assert made.total_weight == 0

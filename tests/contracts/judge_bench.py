@@ -15,7 +15,7 @@ from foedus.contracts.bindings import artifact
 from foedus.contracts.proofs import encode as encode_proof
 from foedus.contracts.wiring import JUDGES, data_of
 from foedus.node.devnet.processes import start_anvil_process
-from foedus.protocol.claims import commitment_digest, next_digest
+from foedus.protocol.claims import Case, commitment_digest, next_digest
 from foedus.protocol.ids import ZERO32
 from foedus.protocol.proofs import Proof
 from tests.aggregator.claimed import Claimed
@@ -58,11 +58,11 @@ class Bench:
         data = keccak(text=f"tell(uint16,{_TELL})")[:4] + encode(["uint16", _TELL], [0, rows])
         self._mined({"to": task, "data": "0x" + data.hex()})
 
-    def judge(self, told: Claimed, proof: Proof | tuple[str, bytes]) -> str | None:
-        """The judge's word on a proof, or on any bytes (with the judge's name)."""
+    def judge(self, told: Claimed, proof: Proof | tuple[str, bytes], case: Case | None = None) -> str | None:
+        """The judge's word on a proof, or on any bytes (with the judge's name). case: in place of the claim's own."""
         self.tell(told.played)
         name, blob = proof if isinstance(proof, tuple) else (proof.judge, encode_proof(proof))
-        answer = self._call(self.judges[name], call_data(told.case, blob))
+        answer = self._call(self.judges[name], call_data(case or told.case, blob))
         if not answer:
             return None
         return self.errors.get(answer[:4], "Panic" if answer[:4] == keccak(text="Panic(uint256)")[:4] else "malformed")

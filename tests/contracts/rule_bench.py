@@ -24,7 +24,7 @@ from tests.contracts.bench import HARNESS
 
 ANVIL = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 GAS = 16_000_000
-_LAW = "(" + ",".join(["uint32", "uint16", *["uint8"] * 3, *["uint32"] * 6, *["uint16"] * 3]) + ")"
+_LAW = "(" + ",".join(["uint32", "uint16", *["uint8"] * 4, *["uint32"] * 6, *["uint16"] * 3]) + ")"
 _CASE = f"(address,{_LAW},bytes32,{_CLAIM},bytes32[])"
 
 

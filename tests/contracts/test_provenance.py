@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import astuple, fields, replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from eth_abi.abi import decode as abi_decode
@@ -17,23 +17,39 @@ from foedus.protocol.events import Aggregate, AggregateProposed, Phase, UpdateCo
 from foedus.protocol.ids import Address, Hash32, Wei
 from foedus.protocol.law import Law
 from foedus.protocol.round import Commitment
-from foedus.protocol.terms import Params
+from foedus.protocol.terms import Mode, Params
 from tests.contracts.actors import BASE, Stage, World, digest
 from tests.contracts.bench import creation_codes
 from tests.contracts.chain import invocation
 
-LAW = "(uint32,uint16,uint8,uint8,uint8,uint32,uint32,uint32,uint32,uint32,uint32,uint16,uint16,uint16)"
+LAW = "(uint32,uint16,uint8,uint8,uint8,uint8,uint32,uint32,uint32,uint32,uint32,uint32,uint16,uint16,uint16)"
 AGGREGATE = "(bytes32,bytes32,bytes32,bytes32,bytes32,bytes32,uint256,uint64,bytes,bytes)"
 CLAIM = f"(uint32,uint16,uint32,uint16,uint16,uint16,uint16,address,uint32,uint32,bytes32,bytes32,{AGGREGATE})"
 COMMITMENT = "(uint32,uint32,uint16,uint16,address,bytes32,bytes32,bytes32,bytes32)"
 
 uint16, uint32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 uint8, uint64, uint256 = st.integers(0, 255), st.integers(0, 2**64 - 1), st.integers(0, 2**256 - 1)
+mode = st.integers(0, len(get_args(Mode)) - 1)
 word = st.binary(min_size=32, max_size=32).map(Hash32)
 account = st.binary(min_size=20, max_size=20).map(lambda raw: Address("0x" + raw.hex()))
 
 laws = st.builds(
-    Law, uint32, uint16, uint8, uint8, uint8, uint32, uint32, uint32, uint32, uint32, uint32, uint16, uint16, uint16
+    Law,
+    uint32,
+    uint16,
+    mode,
+    uint8,
+    uint8,
+    uint8,
+    uint32,
+    uint32,
+    uint32,
+    uint32,
+    uint32,
+    uint32,
+    uint16,
+    uint16,
+    uint16,
 )
 aggregates = st.builds(Aggregate, *[word] * 6, uint256, uint64, st.binary(max_size=128), st.binary(max_size=128))
 claims = st.builds(

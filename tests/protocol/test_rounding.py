@@ -23,7 +23,9 @@ def rounded(grid: Grid, values: Any, noise: Any, weight: int = 1, shrink: float 
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
-@pytest.mark.parametrize("value", [0.0, 0.3, -0.3, 1e-7, 32766.75, -32768.25, 40000.125, 40000.7654321, -1234567.875, 134217727.5])
+@pytest.mark.parametrize(
+    "value", [0.0, 0.3, -0.3, 1e-7, 32766.75, -32768.25, 40000.125, 40000.7654321, -1234567.875, 134217727.5]
+)
 def test_the_mean_over_all_noise_is_the_value_cut_to_its_last_step(precision: Any, value: float) -> None:
     grid = Grid(0, 1 << 27, 1, 0.0)
     values = np.full(1 << 16, value, dtype=precision)

@@ -260,3 +260,19 @@ def test_the_same_demand_is_open_once(honest: Defendant) -> None:
     assert caught.value.values == (said["demand"],)
     answer(honest, said["asked"], tree_of(MODEL).leaves[1], tree_of(MODEL).proof(1))
     assert demand(honest, MODEL, 1).event("ChunkDemanded")["demand"] == said["demand"]
+
+
+@pytest.mark.parametrize(("mode", "has_seeds"), [(0, True), (1, True), (2, False), (3, False), (4, False), (5, False)])
+def test_nobody_is_asked_for_seeds_where_sums_are_opened_without_any(
+    honest: Defendant, mode: int, has_seeds: bool
+) -> None:
+    honest.law["mode"] = mode
+    honest.tells_terms()
+    honest.stands()
+    assert demand(honest, MODEL, 0).event("ChunkDemanded")
+    if has_seeds:
+        assert demand(honest, UNMASK, 0).event("ChunkDemanded")
+        return
+    with pytest.raises(Refused, match="NotInThisMode") as caught:
+        demand(honest, UNMASK, 0)
+    assert caught.value.values == (mode,)

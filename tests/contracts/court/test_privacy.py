@@ -117,3 +117,17 @@ def test_over_all_layouts_no_two_survivors_seed_is_taken(bench: Bench, seed: int
             asked = frozen.ask(owner, owner).event("RevealDemanded")["asked"]
             assert (asked["row"], asked["width"]) == (places[owner][1], frozen.groups.width)
     assert taken >= len(alive)
+
+
+@pytest.mark.parametrize(("mode", "has_seeds"), [(0, True), (1, True), (2, False), (3, False), (4, False), (5, False)])
+def test_no_survivor_is_asked_for_seeds_in_a_mode_without_any(bench: Bench, mode: int, has_seeds: bool) -> None:
+    defendant = bench.defendant()
+    defendant.law["mode"] = mode
+    defendant.tells_terms()
+    frozen = Frozen(defendant, 6, {0, 1, 2, 4}, 6)
+    if has_seeds:
+        assert frozen.ask(0, 0).event("RevealDemanded")
+        return
+    with pytest.raises(Refused, match="NotInThisMode") as caught:
+        frozen.ask(0, 0)
+    assert caught.value.values == (mode,)

@@ -93,3 +93,16 @@ def test_the_bitmaps_are_those_frozen(honest: Defendant) -> None:
     with pytest.raises(Refused, match="NotFrozen") as caught:
         demand(honest, committed(honest), frozen_set(SURVIVORS, [0], 10))
     assert caught.value.values[1] == honest.claim["frozen"]
+
+
+@pytest.mark.parametrize(("mode", "is_leaf"), [(0, True), (1, True), (2, True), (3, True), (4, False), (5, False)])
+def test_nobody_is_asked_for_updates_that_are_no_leaves_of_the_sum(honest: Defendant, mode: int, is_leaf: bool) -> None:
+    honest.law["mode"] = mode
+    honest.tells_terms()
+    honest.stands()
+    if is_leaf:
+        assert demand(honest, committed(honest)).event("ChunkDemanded")
+        return
+    with pytest.raises(Refused, match="NotInThisMode") as caught:
+        demand(honest, committed(honest))
+    assert caught.value.values == (mode,)
