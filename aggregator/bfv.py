@@ -19,10 +19,10 @@ import numpy as np
 
 from foedus.aggregator.bfv_envelope import VERSION, BfvEnvelope, Body, pad_hash, pad_seed, parse_envelope
 from foedus.aggregator.bfv_opening import make_part, open_group, tag_found
-from foedus.aggregator.bfv_parts import part_bytes
 from foedus.aggregator.bundle import BadBox, BundleError, Prepared, rows_root
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, Fault, JunkShare, SeedsRootMismatch
 from foedus.aggregator.he_params import BATCH, BFV, SLOTS, T, batches
+from foedus.aggregator.holder_parts import part_bytes
 from foedus.aggregator.holders import check_announcement, holders
 from foedus.aggregator.keyed import Keyed, check_mine
 from foedus.aggregator.keys import Random, RoundKeys

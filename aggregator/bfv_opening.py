@@ -10,23 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foedus.aggregator.bfv_envelope import BfvEnvelope, pad_seed
-from foedus.aggregator.bfv_parts import KEY_PART, PAD_PART, MalformedPart, key_part, pad_part, part_lanes, part_place
 from foedus.aggregator.bundle import BadBox
 from foedus.aggregator.he_params import BATCH, BFV, T
+from foedus.aggregator.holder_parts import KEY_PART, PAD_PART, MalformedPart, part_lanes, part_of, part_place
 from foedus.aggregator.holders import holders
 from foedus.aggregator.keys import RoundKeys
-from foedus.aggregator.known import decrypted, found_tag, opened_word
+from foedus.aggregator.known import Refused, decrypted, found_tag, opened_word
 from foedus.aggregator.layout import Layout
-from foedus.aggregator.modes import Bundle, GroupOpening, NoPart, WrongPart
+from foedus.aggregator.modes import Bundle, GroupOpening, WrongPart
 from foedus.aggregator.pads import Residues, opened, pad_sum
 from foedus.aggregator.sumtree import GroupLeaves
 from foedus.protocol.chunks import lanes_to_bytes
 from foedus.protocol.commitments import Context
 from foedus.protocol.ids import Hash32, Position
-
-
-class Refused(NoPart):
-    """A holder does not do its part: what it would publish could open more than a sum of updates."""
 
 
 def make_part(
@@ -49,7 +45,7 @@ def make_part(
         if me == pair.pads:
             seeds = [pad_seed(layout, context, envelope_of(bundles[p]), me, keys) for p in survivors]
             count = len(bundles[survivors[0]].vector) // BFV.form.size
-            return pad_part(place, pad_sum(seeds, BATCH * count))
+            return part_of(PAD_PART, place, None, pad_sum(seeds, BATCH * count))
         if me != pair.key or secret is None:
             raise Refused(f"position {me} holds neither the key nor the pads of group {group}")
         for position in survivors:
@@ -61,7 +57,7 @@ def make_part(
         raise Refused(str(error)) from error
     total = BFV.form.summed([bundles[position].vector for position in survivors])
     lanes = integers(decrypted(total, secret, BFV))[:, :BATCH]
-    return key_part(place, Hash32(sha256(total).digest()), lanes.reshape(-1))
+    return part_of(KEY_PART, place, Hash32(sha256(total).digest()), lanes.reshape(-1))
 
 
 def open_group(

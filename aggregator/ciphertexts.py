@@ -85,25 +85,29 @@ class Form:
         return POLYNOMIALS * self.degree * len(self.primes)
 
     def blocks(self, ciphertext: memoryview) -> Iterator[tuple[int, memoryview]]:
-        """A ciphertext's polynomials modulo single primes, in the order of the library: each prime with its bytes."""
+        """Each prime with the bytes of both polynomials modulo it."""
         at = 0
-        for _ in range(POLYNOMIALS):
-            for prime in self.primes:
-                size = self.degree * size_of(prime)
-                yield prime, ciphertext[at : at + size]
-                at += size
+        for prime in self.primes:
+            size = POLYNOMIALS * self.degree * size_of(prime)
+            yield prime, ciphertext[at : at + size]
+            at += size
 
     def pack(self, words: Coefficients) -> bytes:
-        """One ciphertext from its coefficients, shape (coefficients,), in the order of `blocks`."""
-        rows = words.reshape(POLYNOMIALS * len(self.primes), self.degree)
-        return b"".join(packed(row, self.primes[at % len(self.primes)]) for at, row in enumerate(rows))
+        """One ciphertext from its coefficients, shape (coefficients,), in the library's order: polynomial by
+        polynomial, each modulo every prime."""
+        cube = words.reshape(POLYNOMIALS, len(self.primes), self.degree)
+        return b"".join(packed(cube[:, at].reshape(-1), prime) for at, prime in enumerate(self.primes))
 
     def unpack(self, ciphertext: bytes | memoryview) -> Coefficients:
         """What `pack` wrote."""
-        return np.concatenate([unpacked(block, prime) for prime, block in self.blocks(memoryview(ciphertext))])
+        columns = [
+            unpacked(block, prime).reshape(POLYNOMIALS, self.degree)
+            for prime, block in self.blocks(memoryview(ciphertext))
+        ]
+        return np.stack(columns, axis=1).reshape(-1)
 
     def check(self, blob: bytes, count: int) -> None:
-        """Raises MalformedCiphertexts unless `blob` is `count` ciphertexts whose coefficients are below their primes."""
+        """Raises MalformedCiphertexts unless `blob` is `count` ciphertexts, all coefficients below their primes."""
         if len(blob) != count * self.size:
             raise MalformedCiphertexts(f"{len(blob)} bytes where {count} ciphertexts take {count * self.size}")
         view = memoryview(blob)

@@ -46,8 +46,8 @@ class Code:
     lanes: int
 
     def __post_init__(self) -> None:
-        if not (0 <= self.private < self.needed <= MAX_COLUMNS and self.lanes > 0 and 0 <= self.members <= MAX_COLUMNS):
-            raise UnfitCode(f"{self}: 0 <= private < needed <= {MAX_COLUMNS} >= members must hold")
+        if not (0 <= self.private < self.needed <= MAX_COLUMNS and self.lanes > 0 and self.members >= 0):
+            raise UnfitCode(f"{self}: 0 <= private < needed <= {MAX_COLUMNS} must hold, and lanes be positive")
 
     @property
     def splits(self) -> int:

@@ -30,6 +30,10 @@ Floats = NDArray[np.float64]
 RUN = 1 << 13
 """Elements that are made at a time: 32 KiB, which stays in cache."""
 
+_SLICE = 64
+"""Columns that are multiplied in one call of the linear-algebra library: it shares larger products among threads, which
+costs more than it gains."""
+
 _ZEROS = memoryview(bytes(4 * RUN))
 
 
@@ -129,7 +133,7 @@ class Matrix:
         All numbers are in units of 2**31. `high` is a multiple of 2**-15 below 2**36, `low` one of 2**-31 below 2**21:
         each step is exact.
         """
-        both = self._limbs @ vectors
+        both = self._products(vectors)
         high, low = both[: self.rows], both[self.rows :]
         whole = np.rint(high)
         np.subtract(high, whole, out=high)
@@ -144,6 +148,19 @@ class Matrix:
         np.copyto(out.view(np.int32), low, casting="unsafe")
         np.minimum(out, out + np.uint32(P), out=out)
         return out
+
+    def _products(self, vectors: Floats) -> Floats:
+        """Of both limbs, not reduced: (2 rows, k)."""
+        length = vectors.shape[1]
+        slices, found = length // _SLICE, np.empty((2 * self.rows, length))
+
+        def cut(values: Floats) -> Floats:
+            parts = values[:, : slices * _SLICE].reshape(values.shape[0], slices, _SLICE)
+            return parts.transpose(1, 0, 2)
+
+        np.matmul(self._limbs, cut(vectors), out=cut(found))
+        np.matmul(self._limbs, vectors[:, slices * _SLICE :], out=found[:, slices * _SLICE :])
+        return found
 
 
 def floats(elements: Elements, out: Floats) -> None:

@@ -1,4 +1,5 @@
-"""What the modes `bfv` and `ckks` have in common: each group's key holder announces a key that its members encrypt under."""
+"""What the modes `bfv` and `ckks` have in common: each group encrypts under a key that its holder
+announces."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whether a participant knew what it encrypted: the tag that it tells its key holder, in a box.
 
-The tag is a hash of all that was encrypted, salts included. Whoever makes a ciphertext from somebody else's, or from the
-key, does not know what is in it, and so cannot tell its tag.
+The tag is a hash of all that was encrypted, salts included. Whoever makes a ciphertext from somebody else's, or from
+the key, does not know what is in it, and so cannot tell its tag.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from foedus.aggregator.ciphertexts import MalformedCiphertexts
 from foedus.aggregator.he_params import SALT_BITS, SALTS, Parameters
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import BOX_OVERHEAD, Layout
+from foedus.aggregator.modes import NoPart
 from foedus.aggregator.seal import Decryptor
 from foedus.protocol.commitments import Context, tagged
 from foedus.protocol.ids import Hash32, Position
@@ -32,6 +33,10 @@ Encrypted = NDArray[np.uint32]
 
 _found: dict[tuple[Context, Position, Hash32, bytes], Hash32] = {}
 """Tags that were found already, by opening, participant, key and ciphertexts: hashes, of which none is secret."""
+
+
+class Refused(NoPart):
+    """A holder does not do its part: what it would publish could open more than a sum of updates."""
 
 
 def salts(count: int, random: Random) -> Encrypted:

@@ -39,16 +39,15 @@ from foedus.protocol.ids import Hash32, Position
 from foedus.protocol.round import Commitment
 from foedus.protocol.terms import Mode
 
+MOST_PRIVATE = COMMITTEE_MAX // 2
+"""A committee that came out larger than meant to would else make pieces large."""
+
 
 def code_of(layout: Layout, lanes: int) -> Code:
-    """The code of a seating: as many pieces decode as signatures freeze; half of the receivers learn nothing."""
-    members = len(receivers(layout))
-    return Code(members, layout.threshold, min(members // 2, layout.threshold - 1), lanes)
-
-
-def receivers(layout: Layout) -> tuple[Position, ...]:
-    """Who gets pieces: the committee, of one that came out larger than 32 the first."""
-    return layout.committee[:COMMITTEE_MAX]
+    """The code of a seating: as many pieces decode as signatures freeze, so that those who signed can open; half of the
+    receivers learn nothing."""
+    members, needed = len(layout.committee), layout.threshold
+    return Code(members, needed, min(members // 2, needed - 1, MOST_PRIVATE), lanes)
 
 
 class LightSecAgg:
@@ -83,7 +82,7 @@ class LightSecAgg:
         announced: bytes | None,
     ) -> Prepared:
         """Mask an update and deal out its mask. Raises WrongKeys, MalformedLanes."""
-        mine, to = layout.roster[me], receivers(layout)
+        mine, to = layout.roster[me], layout.committee
         if (keys.mask_key, keys.box_key) != (mine.mask_key, mine.box_key):
             raise WrongKeys(mine.address)
         source = source_of(update)
@@ -131,7 +130,7 @@ class LightSecAgg:
     def beside(self, layout: Layout, envelope: VectorEnvelope, me: Position | None, lanes: int) -> tuple[Blob, ...]:
         """The piece that is sealed to me, where it is sent whole."""
         assert isinstance(envelope, pieces.PieceEnvelope)
-        to = receivers(layout)
+        to = layout.committee
         if me not in to or to.index(me) < layout.threshold:
             return ()
         return (Blob(envelope.sealed[to.index(me) - layout.threshold], 4 * code_of(layout, lanes).piece_lanes),)
@@ -148,7 +147,7 @@ class LightSecAgg:
     ) -> tuple[Fault, ...]:
         """My own piece: that it is what was committed, and of one code word with what the others hold."""
         assert isinstance(envelope, pieces.PieceEnvelope)
-        to, owner = receivers(layout), envelope.owner
+        to, owner = layout.committee, envelope.owner
         if receiver is None or receiver[0] not in to:
             return ()
         me, keys = receiver
@@ -165,7 +164,7 @@ class LightSecAgg:
         return True
 
     def openers(self, layout: Layout, context: Context, group: int) -> tuple[Position, ...]:
-        return receivers(layout)
+        return layout.committee
 
     def part(
         self,
@@ -180,7 +179,7 @@ class LightSecAgg:
         random: Random,
     ) -> bytes:
         """The sum of my pieces of the survivors' masks. Raises NoPart where one of them is not as committed."""
-        at, held = receivers(layout).index(me), list[pieces.Piece]()
+        at, held = layout.committee.index(me), list[pieces.Piece]()
         code = code_of(layout, len(bundles[survivors[0]].vector) // 4)
         for position in survivors:
             bundle = bundles[position]
@@ -208,7 +207,7 @@ class LightSecAgg:
     ) -> GroupOpening:
         """Decode the sum of masks. Parts beyond U show which are wrong; all that fit are used, so that whoever looks
         later can see that they do."""
-        code, to = code_of(layout, lanes), receivers(layout)
+        code, to = code_of(layout, lanes), layout.committee
         read: dict[int, Elements] = {}
         faults: list[WrongPart] = []
         for member in to:

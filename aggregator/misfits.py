@@ -30,9 +30,8 @@ def misfits(code: Code, challenge: Challenge, pieces: Mapping[int, Elements]) ->
     values = {place: challenge.of(piece).tolist() for place, piece in sorted(pieces.items())}
     found: set[int] = set()
     for check in range(CHECKS):
-        found |= wrong_values({place: row[check] for place, row in values.items()}, code.needed)
-    if len(found) > (len(pieces) - code.needed) // 2:
-        raise Untellable(len(pieces), code.needed)
+        left = {place: row[check] for place, row in values.items() if place not in found}
+        found |= wrong_values(left, code.needed)
     return frozenset(found)
 
 

@@ -3,8 +3,8 @@ up to the mask of the sum of its secrets; one small message a committee member o
 
 A participant stores d * u + a * s + e (`noisy`) and deals its secret s to the committee (`vectorshares`). After the
 freeze each member adds up its shares of a group's survivors' secrets; t of these sums give the sum of secrets, which
-takes the masks off the sum of vectors, and nothing off any single one. After Karthikeyan and Polychroniadou (OPA, 2024)
-and Li, Lin, Polychroniadou and Tessaro (LERNA, ASIACRYPT 2023), with a fresh secret for every opening.
+takes the masks off the sum of vectors, and nothing off any single one. After Karthikeyan and Polychroniadou (OPA,
+CRYPTO 2025), and Li, Lin, Polychroniadou and Tessaro (LERNA, ASIACRYPT 2023), with a fresh secret for every opening.
 
 `docs/rlwe.md` has the parameters, the reasons, and what is not promised.
 """

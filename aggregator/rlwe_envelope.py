@@ -5,9 +5,10 @@
     L x 32 B         hashes of the shares, by member
     t x CHECKS x 2 B what shows that the shares lie on polynomials (`vectorshares.Dealing.shown`), big-endian
     then, for each of the L committee members in order, one box (X25519, XSalsa20-Poly1305):
-    24 B nonce, then sealed: 32 B place (context, sender, receiver), (2048 + CHECKS) x 2 B share
+    24 B nonce, then sealed: (2048 + CHECKS) x 2 B share
 
-The size does not depend on how many participants there are, nor on the model.
+A share's hash binds context, sender and receiver, so a box is good for nothing elsewhere. The size does not depend on
+how many participants there are, nor on the model.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from dataclasses import dataclass
 from nacl.exceptions import CryptoError
 from nacl.public import Box, PrivateKey, PublicKey
 
-from foedus.aggregator.bundle import BadBox, BundleError, box_place
+from foedus.aggregator.bundle import BadBox, BundleError
 from foedus.aggregator.keys import Random, RoundKeys
-from foedus.aggregator.layout import BOX_OVERHEAD, ENVELOPE_HEAD, Layout
+from foedus.aggregator.layout import ENVELOPE_HEAD, Layout
 from foedus.aggregator.ring import DEGREE
 from foedus.aggregator.vectorshares import CHECKS, Dealing, Elements, MalformedShare, fits, from_bytes, to_bytes
 from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
@@ -31,8 +32,8 @@ VERSION = b"FDN\x01"
 NUMBERS = DEGREE + CHECKS
 """Elements of a share."""
 
-_BOX = BOX_OVERHEAD + 2 * NUMBERS
 _NONCE = Box.NONCE_SIZE
+_BOX = _NONCE + 16 + 2 * NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,7 @@ def seal(
     shown = dealing.shown(_challenge(layout, context, me, hashes))
     body, secret = b"".join(hashes) + to_bytes(shown), PrivateKey(keys.box)
     for member, share in zip(layout.committee, plain, strict=True):
-        other = layout.roster[member]
-        place = box_place(context, layout.roster[me].address, other.address)
-        body += bytes(Box(secret, PublicKey(other.box_key)).encrypt(place + share, random(_NONCE)))
+        body += bytes(Box(secret, PublicKey(layout.roster[member].box_key)).encrypt(share, random(_NONCE)))
     return dealing_root(hashes, shown), body
 
 
@@ -118,12 +117,10 @@ def open_share(layout: Layout, context: Context, envelope: RlweEnvelope, me: Pos
         plain = Box(PrivateKey(keys.box), PublicKey(sender.box_key)).decrypt(envelope.boxes[x - 1])
     except (CryptoError, ValueError, RuntimeError) as error:
         raise BadBox(f"{named} does not open") from error
-    if plain[:32] != box_place(context, sender.address, mine.address):
-        raise BadBox(f"{named} was sealed for another place")
-    if _share_hash(layout, context, envelope.owner, me, plain[32:]) != envelope.hashes[x - 1]:
+    if _share_hash(layout, context, envelope.owner, me, plain) != envelope.hashes[x - 1]:
         raise BadBox(f"{named} is not the one that was committed")
     try:
-        share = from_bytes(plain[32:], NUMBERS)
+        share = from_bytes(plain, NUMBERS)
     except MalformedShare as error:
         raise BadBox(f"{named}: {error}") from error
     if not fits(share, x, envelope.shown, _challenge(layout, context, envelope.owner, envelope.hashes)):

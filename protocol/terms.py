@@ -134,8 +134,8 @@ class Terms:
     root of the second, in lanes of the server's state (units of 2**-`Grid.state_bits`). Rules without a use for them
     ignore them; the defaults are 0.9, 0.99, and 0.001 where max_value stands for 1.0 (Reddi et al., ICLR 2021).
     g_min: the fewest survivors of a group, or of a connected part of it, whose sum may be opened.
-    neighbours: how many peers each participant masks with in the mode masked (0: the whole group). seed: fixes what is drawn at random
-    in training. pool: the reward in wei. dp: differential privacy, if promised.
+    neighbours: how many peers each participant masks with in the mode masked (0: the whole group). seed: fixes what is
+    drawn at random in training. pool: the reward in wei. dp: differential privacy, if promised.
     """
 
     name: str

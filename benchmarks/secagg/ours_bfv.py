@@ -17,9 +17,8 @@ from benchmarks.secagg.ours import ME, Masked
 from foedus.aggregator.aggregate import aggregate
 from foedus.aggregator.bfv import mode
 from foedus.aggregator.bfv_envelope import parse_envelope
-from foedus.aggregator.bfv_params import batches
 from foedus.aggregator.bundle import Prepared
-from foedus.aggregator.ciphertexts import check_ciphertexts, summed
+from foedus.aggregator.he_params import BFV, batches
 from foedus.aggregator.holders import holders
 from foedus.aggregator.lanesource import all_lanes
 from foedus.aggregator.layout import Layout
@@ -71,8 +70,8 @@ class Bfv(Masked):
     def aggregate(self) -> None:
         count = batches(self.manifest.update_lanes)
         for made in self.hidden.values():
-            check_ciphertexts(made.update_blob, count)
-        summed([made.update_blob for made in self.hidden.values()])
+            BFV.form.check(made.update_blob, count)
+        BFV.form.summed([made.update_blob for made in self.hidden.values()])
 
     def _check(self, bundle: Bundle) -> None:
         """What a key holder does with one bundle."""

@@ -21,7 +21,7 @@ from foedus.aggregator.bundle import Prepared
 from foedus.aggregator.coded import decode
 from foedus.aggregator.field import P, from_bytes, from_signed, to_bytes
 from foedus.aggregator.lanesource import LaneSource, all_lanes
-from foedus.aggregator.lightsecagg import code_of, mode, receivers
+from foedus.aggregator.lightsecagg import code_of, mode
 from foedus.aggregator.masksum import hide, part_from_bytes
 from foedus.aggregator.modes import Bundle, GroupOpening
 from foedus.aggregator.parts import Opened, parts_root, parts_to_bytes
@@ -46,7 +46,7 @@ class LightSecAgg(Masked):
     def prepare(self) -> None:
         self.due = self.update * np.uint32(self.job.survivors)
         self.any = to_bytes(np.zeros(self.manifest.update_lanes, dtype=np.uint32))
-        there = [position for position in receivers(self.layout) if position in self.survivors]
+        there = [position for position in self.layout.committee if position in self.survivors]
         self.openers = there[: self.code.needed]
         self.beside: dict[Position, dict[Position, bytes]] = {}
         self.envelopes = {position: self._envelope(position) for position in sorted(self.survivors)}
@@ -61,7 +61,7 @@ class LightSecAgg(Masked):
     def _envelope(self, position: Position) -> PieceEnvelope:
         """A survivor's; of its sealed pieces those that are opened here are kept."""
         made = self._hide(position, np.zeros(self.manifest.update_lanes, dtype=np.uint32))
-        sealed = dict(zip(receivers(self.layout)[self.code.needed :], made.beside, strict=True))
+        sealed = dict(zip(self.layout.committee[self.code.needed :], made.beside, strict=True))
         self.beside[position] = {member: piece for member, piece in sealed.items() if member in self.openers}
         envelope = made.seal(cid_of(b""), *[cid_of(b"")] * len(made.beside))
         return parse_envelope(self.layout, self.code, position, envelope)
@@ -83,7 +83,7 @@ class LightSecAgg(Masked):
         order = sorted(self.survivors)
         vectors = {position: some[position % 2] for position in order[:-1]}
         sums = {
-            receivers(self.layout).index(member) + 1: part_from_bytes(self.code, self.context, 0, member, part)
+            self.layout.committee.index(member) + 1: part_from_bytes(self.code, self.context, 0, member, part)
             for member, part in self.decoding.items()
         }
         rest = decode(self.code, sums)[:lanes].astype(np.int64) + from_signed(self.due)

@@ -11,7 +11,7 @@ import numpy as np
 from foedus.aggregator import pieces
 from foedus.aggregator.aggregate import Outcome, aggregate
 from foedus.aggregator.bundle import Prepared
-from foedus.aggregator.lightsecagg import LightSecAgg, code_of, mode, receivers
+from foedus.aggregator.lightsecagg import LightSecAgg, code_of, mode
 from foedus.aggregator.modes import Bundle, GroupOpening
 from foedus.aggregator.parts import Found, open_parts
 from foedus.protocol.chunks import Lanes
@@ -83,7 +83,7 @@ class Light:
         return MODE.part(self.layout, self.context, group, inside, bundles, me, keys, None, self.world.random)
 
     def parts(self, survivors: frozenset[Position], away: Collection[int] = ()) -> dict[tuple[int, Position], bytes]:
-        there = [member for member in receivers(self.layout) if member not in away]
+        there = [member for member in self.layout.committee if member not in away]
         groups = {self.layout.group(position) for position in survivors}
         return {(group, member): self.part(survivors, group, member) for group in groups for member in there}
 

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foedus.aggregator.bfv_envelope import ENVELOPE_BYTES
-from foedus.aggregator.bfv_opening import Refused
-from foedus.aggregator.bfv_params import BATCH, BFV, T, batches
+from foedus.aggregator.known import Refused
 from foedus.aggregator.bundle import WrongKeys
-from foedus.aggregator.ciphertexts import packed, summed, unpacked
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, JunkShare, SeedsRootMismatch, UpdateRootMismatch
+from foedus.aggregator.he_params import BATCH, BFV, T, batches
 from foedus.aggregator.holders import announce
 from foedus.aggregator.layout import UnfitLayout
 from foedus.aggregator.seal import Decryptor
@@ -61,9 +60,9 @@ def test_updates_of_several_ciphertexts_add_up_too() -> None:
 def test_a_thousand_ciphertexts_add_up_exactly() -> None:
     scene = played(3)
     one, secret = scene.prepared[Position(0)].update_blob, scene.announced[0].secret[32:]
-    (single,) = Decryptor(secret).decrypt(one)
-    (total,) = Decryptor(secret).decrypt(summed([one] * 1024))
-    assert total.tolist() == [1024 * lane % T for lane in single.tolist()]
+    (single,) = Decryptor(BFV, secret).decrypt(one)
+    (total,) = Decryptor(BFV, secret).decrypt(BFV.form.summed([one] * 1024))
+    assert (total % T).tolist() == [1024 * lane % T for lane in (single % T).tolist()]
 
 
 def test_a_parameter_takes_less_than_sixteen_bytes() -> None:
@@ -82,8 +81,8 @@ def test_equal_updates_are_stored_as_unlike_bytes() -> None:
 def test_a_decryption_without_the_pads_says_nothing() -> None:
     scene = played(3)
     secret = scene.announced[0].secret[32:]
-    (lanes,) = Decryptor(secret).decrypt(scene.prepared[Position(1)].update_blob)
-    counts, _ = np.histogram(lanes[:BATCH], bins=16, range=(0, T))
+    (lanes,) = Decryptor(BFV, secret).decrypt(scene.prepared[Position(1)].update_blob)
+    counts, _ = np.histogram(lanes[:BATCH] % T, bins=16, range=(0, T))
     assert counts.min() > BATCH / 16 / 2
 
 
@@ -108,23 +107,23 @@ def test_another_ciphertext_than_committed_is_refused() -> None:
 
 
 def tampered(scene: Opened, me: Position) -> bytes:
-    words = unpacked(scene.prepared[me].update_blob)
+    words = BFV.form.unpack(scene.prepared[me].update_blob)
     words[7] ^= np.uint64(1 << 40)
-    return packed(words)
+    return BFV.form.pack(words)
 
 
 def negated(scene: Opened, me: Position) -> bytes:
     """Minus the sum of all others of the group but the first: what the sum would open is the first one's alone."""
     others = [p for p in scene.table() if p != me][1:]
-    total = unpacked(summed([scene.prepared[p].update_blob for p in others])).astype(np.int64)
-    return packed((-total % Q).astype(np.uint64))
+    total = BFV.form.unpack(BFV.form.summed([scene.prepared[p].update_blob for p in others])).astype(np.int64)
+    return BFV.form.pack((-total % Q).astype(np.uint64))
 
 
 def asking_for_the_key(scene: Opened, me: Position) -> bytes:
     """(0, q / t): it decrypts to the secret key."""
     words = np.zeros(2 * 4096, dtype=np.uint64)
     words[4096] = Q // T
-    return packed(words)
+    return BFV.form.pack(words)
 
 
 def copied(scene: Opened, me: Position) -> bytes:
@@ -154,15 +153,15 @@ def test_without_that_check_one_update_would_lie_open() -> None:
     victim = next(p for p in scene.table() if p != liar)
     alone, secret = scene.prepared[victim].update_blob, scene.announced[0].secret[32:]
     scene.republish(liar, negated(scene, liar))
-    total = summed([scene.prepared[p].update_blob for p in scene.table()])
-    (both,), (one,) = Decryptor(secret).decrypt(total), Decryptor(secret).decrypt(alone)
+    total = BFV.form.summed([scene.prepared[p].update_blob for p in scene.table()])
+    (both,), (one,) = Decryptor(BFV, secret).decrypt(total), Decryptor(BFV, secret).decrypt(alone)
     assert np.array_equal(both, one)
 
 
 def test_the_key_itself_would_be_read_off_a_decryption() -> None:
     scene = played(3)
     probe = asking_for_the_key(scene, Position(0))
-    lanes = [next(Decryptor(scene.announce(0).secret[32:]).decrypt(probe)).tolist() for _ in range(2)]
+    lanes = [next(Decryptor(BFV, scene.announce(0).secret[32:]).decrypt(probe)).tolist() for _ in range(2)]
     assert lanes[0] != lanes[1]
     assert all(len(set(found)) > 4000 for found in lanes)
 

@@ -12,23 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator import seal
-from foedus.aggregator.bfv_params import BFV, LARGEST_MODULUS, OtherParameters, Parameters, T, WeakParameters, checked
+from foedus.aggregator.he_params import BFV, LARGEST_MODULUS, OtherParameters, Parameters, T, WeakParameters, checked
 from foedus.aggregator.seal import (
-    KEY_BYTES,
     Decryptor,
     Encryptor,
     HeMissing,
     MalformedKey,
-    checked_key,
+    check_key,
     make_keys,
     tenseal,
 )
 from tests.aggregator.bfv_scene import MODE, Opened
 
-PAIR = make_keys()
+PAIR = make_keys(BFV)
 REFUSED = (MalformedKey, WeakParameters, OtherParameters)
 HEAD = 4 + 8 + 24
+SIZE = HEAD + 2 * len(BFV.primes) * BFV.degree * 7
 
 
 def stated(degree: int, primes: tuple[int, ...], plain: int) -> bytes:
@@ -48,7 +47,7 @@ def test_the_parameters_make_what_they_promise() -> None:
         assert is_prime(prime)
         assert prime % (2 * BFV.degree) == 1
     assert 2 * 2**24 < T < 2**26
-    checked(BFV)
+    checked(BFV, BFV)
 
 
 def test_seal_itself_takes_the_parameters_for_128_bits() -> None:
@@ -68,9 +67,9 @@ def test_seal_itself_takes_the_parameters_for_128_bits() -> None:
 )
 def test_parameters_below_128_bits_are_refused(weak: Parameters) -> None:
     with pytest.raises(WeakParameters, match="128 bits"):
-        checked(weak)
+        checked(weak, BFV)
     with pytest.raises(WeakParameters):
-        Encryptor(stated(weak.degree, weak.primes, weak.plain))
+        Encryptor(BFV, stated(weak.degree, weak.primes, weak.plain))
 
 
 @pytest.mark.parametrize(
@@ -78,28 +77,28 @@ def test_parameters_below_128_bits_are_refused(weak: Parameters) -> None:
 )
 def test_safe_parameters_that_are_not_the_modes_are_refused_too(other: Parameters) -> None:
     with pytest.raises(OtherParameters):
-        Encryptor(stated(other.degree, other.primes, other.plain))
+        Encryptor(BFV, stated(other.degree, other.primes, other.plain))
 
 
 def test_a_public_key_is_two_polynomials_and_nothing_more() -> None:
     scene = Opened(3)
     public = scene.announced[0].public
-    assert len(public) == MODE.announcement_limit(scene.layout) == 64 + HEAD + 2 * len(BFV.primes) * BFV.degree * 7
-    assert checked_key(public[64:]).shape == (2, len(BFV.primes), BFV.degree)
+    assert len(public) == MODE.announcement_limit(scene.layout) == 64 + SIZE
+    check_key(BFV, public[64:])
 
 
 def test_what_one_key_encrypts_another_does_not_decrypt() -> None:
     lanes = np.arange(BFV.degree, dtype=np.uint32)
-    ciphertext = Encryptor(PAIR.public).encrypt(lanes)
-    assert np.array_equal(next(Decryptor(PAIR.secret).decrypt(ciphertext)), lanes)
-    assert np.mean(next(Decryptor(make_keys().secret).decrypt(ciphertext)) == lanes) < 0.01
+    ciphertext = Encryptor(BFV, PAIR.public).encrypt(lanes)
+    assert np.array_equal(next(Decryptor(BFV, PAIR.secret).decrypt(ciphertext)), lanes)
+    assert np.mean(next(Decryptor(BFV, make_keys(BFV).secret).decrypt(ciphertext)) == lanes) < 0.01
 
 
-@pytest.mark.parametrize("size", [0, 1, 4, 11, HEAD, KEY_BYTES - 1, KEY_BYTES + 1, 2 * KEY_BYTES])
+@pytest.mark.parametrize("size", [0, 1, 4, 11, HEAD, SIZE - 1, SIZE + 1, 2 * SIZE])
 def test_a_key_of_another_length_is_refused(size: int) -> None:
     blob = (PAIR.public * 2)[:size]
     with pytest.raises(MalformedKey):
-        checked_key(blob)
+        check_key(BFV, blob)
     scene = Opened(3)
     signature = scene.announced[0].public[:64]
     assert MODE.check_announcement(scene.layout, scene.context, 0, signature + blob) is not None
@@ -109,16 +108,16 @@ def test_a_key_of_another_length_is_refused(size: int) -> None:
 @given(st.binary(max_size=400), st.booleans())
 def test_random_bytes_are_no_key(noise: bytes, known: bool) -> None:
     with pytest.raises(REFUSED):
-        checked_key(PAIR.public[:4] + noise if known else noise)
+        check_key(BFV, PAIR.public[:4] + noise if known else noise)
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, KEY_BYTES - 1), st.integers(1, 255))
+@given(st.integers(0, SIZE - 1), st.integers(1, 255))
 def test_a_changed_key_is_refused_or_is_another_key(at: int, by: int) -> None:
     blob = bytearray(PAIR.public)
     blob[at] ^= by
     try:
-        encryptor = Encryptor(bytes(blob))
+        encryptor = Encryptor(BFV, bytes(blob))
     except REFUSED:
         return
     assert at >= HEAD
@@ -128,12 +127,14 @@ def test_a_changed_key_is_refused_or_is_another_key(at: int, by: int) -> None:
 def test_any_coefficients_below_their_moduli_are_a_key_and_others_are_none() -> None:
     generator = np.random.default_rng(1)
     words = generator.integers(0, np.array(BFV.primes)[None, :, None], (2, 2, BFV.degree), dtype=np.uint64)
-    Encryptor(PAIR.public[:HEAD] + seal.pack(words.reshape(-1))).encrypt(np.zeros(BFV.degree, dtype=np.uint32))
+    Encryptor(BFV, PAIR.public[:HEAD] + BFV.key_form.pack(words.reshape(-1))).encrypt(
+        np.zeros(BFV.degree, dtype=np.uint32)
+    )
     for row, prime in enumerate(BFV.primes):
         bad = words.copy()
         bad[1, row, -1] = prime
         with pytest.raises(MalformedKey, match="beyond its modulus"):
-            Encryptor(PAIR.public[:HEAD] + seal.pack(bad.reshape(-1)))
+            Encryptor(BFV, PAIR.public[:HEAD] + BFV.key_form.pack(bad.reshape(-1)))
 
 
 def test_a_signature_by_somebody_else_is_refused() -> None:
@@ -149,4 +150,4 @@ def test_a_signature_by_somebody_else_is_refused() -> None:
 def test_without_tenseal_the_error_says_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(HeMissing, match=r"pip install 'foedus\[he\]'"):
-        make_keys()
+        make_keys(BFV)

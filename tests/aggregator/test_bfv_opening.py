@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.bfv_opening import Refused
-from foedus.aggregator.bfv_params import T
-from foedus.aggregator.bfv_parts import part_bytes
+from foedus.aggregator.known import Refused
+from foedus.aggregator.holder_parts import part_bytes
+from foedus.aggregator.he_params import T
 from foedus.aggregator.holders import may_aggregate
 from foedus.aggregator.layout import Layout
 from foedus.protocol.chunks import vector_root

@@ -14,6 +14,9 @@ from foedus.aggregator.field import MAX_COLUMNS, RUN, Elements, MalformedElement
 
 ELEMENTS = st.sampled_from([0, 1, 2, P // 2, P // 2 + 1, P - 2, P - 1]) | st.integers(0, P - 1)
 
+EDGES = [sign * (P // 2) + step for sign in (1, -1) for step in (-1, 0, 1)]
+"""Where the integer nearest to zero changes its sign."""
+
 
 def vectors_of(rows: list[list[int]]) -> Elements:
     return np.array(rows, dtype=np.uint32)
@@ -60,13 +63,17 @@ def test_sums_and_differences_wrap_at_p(pairs: list[tuple[int, int]]) -> None:
         assert total.tolist() == due
 
 
-@given(st.lists(st.integers(-P, P - 1), min_size=1))
+@given(st.lists(st.integers(-P, P - 1) | st.sampled_from([0, -1, -P, P - 1, *EDGES]), min_size=1))
 def test_signed_lanes_go_in_and_the_nearest_integers_come_out(values: list[int]) -> None:
     lanes = np.array(values, dtype=np.int64).astype(np.uint32)
     made = field.from_signed(lanes)
     assert made.tolist() == [value % P for value in values]
     due = [value % P if value % P <= P // 2 else value % P - P for value in values]
     assert field.centred(made).tolist() == due
+
+
+def test_the_largest_integers_of_either_sign_are_told_apart() -> None:
+    assert field.centred(np.array([P // 2, P // 2 + 1, P - 1], dtype=np.uint32)).tolist() == [P // 2, -(P // 2), -1]
 
 
 @pytest.mark.parametrize("lane", [P, 1 << 31])

@@ -14,7 +14,6 @@ from foedus.aggregator import pieces
 from foedus.aggregator.coded import decode
 from foedus.aggregator.dealing import Challenge, fits
 from foedus.aggregator.field import Elements, P, from_bytes, from_signed, lagrange
-from foedus.aggregator.lightsecagg import receivers
 from foedus.protocol.ids import Position
 from tests.aggregator.light import Light
 
@@ -51,7 +50,7 @@ def swap(light: Light) -> Elements:
 def held(light: Light, owner: Position) -> Pieces:
     """All pieces of a participant's mask, by place."""
     found = {}
-    for at, me in enumerate(receivers(light.layout)):
+    for at, me in enumerate(light.layout.committee):
         bundle, keys = light.bundle(owner, me), light.world.keys[me]
         envelope = light.envelope(owner)
         piece = pieces.open_piece(light.layout, light.context, light.code, envelope, bundle.beside, at, me, keys)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from foedus.aggregator.bundle import WrongKeys
 from foedus.aggregator.coded import CHECKS
 from foedus.aggregator.field import P, to_bytes
-from foedus.aggregator.lightsecagg import code_of, receivers
+from foedus.aggregator.lightsecagg import code_of
 from foedus.aggregator.masksum import HEAD, correction
 from foedus.aggregator.parts import parts_from_bytes
 from foedus.aggregator.update import metric_bits
@@ -35,7 +35,7 @@ def test_every_group_opens_to_the_exact_sum_of_its_survivors(
     out = data.draw(st.sets(st.sampled_from(everyone), max_size=members - 1))
     survivors = light.commit(sorted(set(everyone) - out))
     code = light.code
-    away = data.draw(st.sets(st.sampled_from(receivers(light.layout)), max_size=code.members - code.needed))
+    away = data.draw(st.sets(st.sampled_from(light.layout.committee), max_size=code.members - code.needed))
     found = light.open(survivors, light.parts(survivors, away))
     assert not found.faults
     assert not found.wanted
@@ -87,20 +87,24 @@ def test_what_was_published_of_the_parts_opens_the_same() -> None:
     assert light.open(survivors, again) == found
 
 
-def test_a_committee_that_is_larger_than_its_receivers_opens() -> None:
-    """One is drawn about 32 strong, so it may come out larger."""
-    light = Light(32)
-    light.layout = replace(light.layout, committee=(*light.layout.committee, Position(32)))
-    assert receivers(light.layout) == tuple(range(32))
-    survivors = light.commit(range(3))
-    assert light.open(survivors, light.parts(survivors, away=range(10))).opened.groups == {0}
+def test_a_committee_that_came_out_larger_or_smaller_than_meant_to_opens() -> None:
+    """One is drawn about 32 strong, of whoever is there; 22 of them freeze and open."""
+    for size, private in ((38, 16), (24, 12)):
+        light = Light(40)
+        light.layout = replace(light.layout, committee=tuple(map(Position, range(size))))
+        light.code = code_of(light.layout, light.lanes)
+        assert (light.code.members, light.code.needed, light.code.private) == (size, 22, private)
+        survivors = light.commit(range(3))
+        assert all(light.faults(Position(0), member) == () for member in light.layout.committee)
+        assert light.open(survivors, light.parts(survivors, away=range(size - 22))).opened.groups == {0}
 
 
 @pytest.mark.parametrize("vectors", [1, 2, 255, 256, 257, 600])
 def test_a_correction_makes_the_sum_of_updates_from_that_of_vectors(vectors: int) -> None:
     """However many there are, and where they are largest."""
     random, lanes = np.random.default_rng(vectors), 300
-    stored = [random.choice(np.array([0, 1, P - 1, P - 2], dtype=np.uint32), lanes) for _ in range(vectors)]
+    edges = np.array([0, 1, P - 1, P - 2], dtype=np.uint32)
+    stored = [random.choice(edges, lanes, p=[0.01, 0.01, 0.97, 0.01]) for _ in range(vectors)]
     updates = random.integers(-(P // 2), P // 2 + 1, lanes)
     masks = (np.sum(stored, axis=0, dtype=np.int64) - updates) % P
     made = lanes_from_bytes(correction([to_bytes(each) for each in stored], masks.astype(np.uint32)) + bytes(848), 512)
@@ -218,6 +222,15 @@ def test_parts_of_others_or_of_another_group_or_opening_are_refused(frozen: Froz
         assert [(fault.member, fault.group) for fault in found.faults] == [(Position(3), 0)]
         assert found.opened.groups == {0}
     assert MODE.part_limit(light.layout, light.lanes) == len(mine)
+
+
+def test_a_copy_of_anothers_part_is_not_taken_where_none_are_to_spare(frozen: Frozen) -> None:
+    light, survivors, parts = frozen
+    held = {member: blob for (_, member), blob in parts.items() if member < 6}
+    copied = light.opening(survivors, held | {Position(3): held[Position(4)]})
+    assert copied.leaves is None
+    assert [fault.member for fault in copied.faults] == [3]
+    assert copied.wanted == (3, 6, 7)
 
 
 def test_parts_for_other_survivors_do_not_fit(frozen: Frozen) -> None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.bfv_params import T
+from foedus.aggregator.he_params import T
 from foedus.aggregator.pads import opened, pad, pad_sum, residues
 from foedus.protocol.ids import Seed
 

@@ -17,7 +17,7 @@ from foedus.aggregator.dealing import Challenge, shown
 from foedus.aggregator.field import to_bytes
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, JunkShare, SeedsRootMismatch, UpdateRootMismatch
 from foedus.aggregator.modes import NoPart
-from foedus.protocol.ids import Hash32, Position
+from foedus.protocol.ids import ZERO32, Hash32, Position, RoundNumber
 from tests.aggregator.light import MODE, Light
 
 
@@ -152,6 +152,38 @@ def test_anothers_bundle_is_junk_to_every_receiver(dealt: Light) -> None:
     thief.publish(Position(3), dealt.world.prepared[OWNER], dealt.world.sealed[OWNER])
     for me in map(Position, range(5)):
         assert thief.faults(Position(3), me) == (JunkShare(Position(3), me, None),)
+
+
+def test_a_box_for_another_place_is_junk_whatever_it_holds(dealt: Light) -> None:
+    keys, secret = dealt.world.keys, opened(dealt, SEED)
+    later = replace(dealt.context, round=RoundNumber(2))
+    box = pieces.boxed(dealt.layout, later, OWNER, SEED, keys[OWNER], secret, dealt.world.random)
+    start = BOXES + len(box) * SEED
+    bent = rewritten(dealt, lambda sealed: sealed.__setitem__(slice(start, start + len(box)), box))
+    assert bent.faults(OWNER, SEED) == (JunkShare(OWNER, SEED, None),)
+
+
+def test_what_commits_to_a_piece_binds_it_to_its_opening_and_both_parties(dealt: Light) -> None:
+    later, layout = replace(dealt.context, round=RoundNumber(2)), dealt.layout
+    seen = {
+        pieces.piece_hash(layout, context, Position(sender), Position(receiver), plain)
+        for context in (dealt.context, later)
+        for sender, receiver in ((0, 1), (1, 0), (0, 2), (2, 1))
+        for plain in (bytes(32), b"\1" * 32)
+    }
+    assert len(seen) == 2 * 4 * 2
+
+
+def test_what_a_dealer_is_asked_depends_on_all_that_it_committed_to(dealt: Light) -> None:
+    later, layout = replace(dealt.context, round=RoundNumber(2)), dealt.layout
+    roots = [dealt.envelope(OWNER).root, pieces.pieces_root([ZERO32] * 5)]
+    seen = {
+        pieces.challenge_of(layout, context, sender, root)
+        for context in (dealt.context, later)
+        for sender in (OWNER, SEED)
+        for root in roots
+    }
+    assert len(seen) == 2 * 2 * 2
 
 
 def test_a_box_of_anothers_piece_is_junk(dealt: Light) -> None:

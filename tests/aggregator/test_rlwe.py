@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nacl.public import Box, PrivateKey, PublicKey
 
 from foedus.aggregator import vectorshares
 from foedus.aggregator.bundle import WrongKeys
@@ -127,6 +129,16 @@ def test_a_wrong_part_opens_nothing_until_another_shows_which_it_is() -> None:
     assert np.array_equal(opened_sum(found), here.due())
 
 
+def test_three_of_twenty_wrong_parts_are_named_wherever_they_are() -> None:
+    here = scene(20)
+    parts = here.parts()
+    for member in (4, 8, 12):
+        parts[Position(member)] = shifted(parts[Position(member)], 1 + member)
+    found = here.open(parts)
+    assert [fault.member for fault in found.faults] == [4, 8, 12]
+    assert np.array_equal(opened_sum(found), here.due())
+
+
 def test_liars_who_agree_with_each_other_cannot_have_an_honest_member_named() -> None:
     """Two of eight lie on polynomials through five honest parts, whose sum of secrets is short: seven parts agree."""
     here = scene(8)
@@ -207,14 +219,41 @@ def test_a_junk_share_is_found_by_its_receiver_who_gives_no_part() -> None:
     dealing.shares[victim][7] = (dealing.shares[victim][7] + 1) % vectorshares.PRIME
     honest = here.prepare(me, world.plain[me])
     root, body = seal(world.layout, world.context, me, world.keys[me], dealing, os.urandom)
-    here.commit(
-        me, prepared=type(honest)(honest.update_blob, honest.update_root, root, None, body, version=honest.version)
-    )
+    here.commit(me, prepared=replace(honest, seeds_root=root, body=body))
     for member in world.positions:
         assert here.faults(me, member) == ((JunkShare(me, victim, None),) if member == victim else ())
     with pytest.raises(NoPart, match="one polynomial"):
         here.part(victim)
     here.part(Position(0))
+
+
+def test_a_share_made_to_fit_what_was_shown_is_still_not_the_committed_one() -> None:
+    """The dealer knows the challenge once the hashes are fixed, and bends a share so that it passes the maps."""
+    here = scene(6)
+    world, me, victim = here.world, Position(2), Position(4)
+    layout, keys = world.layout, world.keys[me]
+    dealing = vectorshares.deal(draw_secret(os.urandom), 6, layout.threshold, os.urandom(32))
+    seen: list[bytes] = []
+
+    class Watched(vectorshares.Dealing):
+        def shown(self, challenge: bytes) -> vectorshares.Elements:
+            seen.append(challenge)
+            return dealing.shown(challenge)
+
+    watched = Watched(dealing.shares, dealing.polynomials)
+    root, body = seal(layout, world.context, me, keys, watched, os.urandom)
+    maps = vectorshares.uniform(seen[0], vectorshares.CHECKS * DEGREE).reshape(vectorshares.CHECKS, DEGREE)
+    bent = dealing.shares[victim].copy()
+    bent[0] = (bent[0] + 1) % vectorshares.PRIME
+    bent[DEGREE:] = (bent[DEGREE:] - maps[:, 0]) % vectorshares.PRIME
+    assert vectorshares.fits(bent, victim + 1, dealing.shown(seen[0]), seen[0])
+    box = Box(PrivateKey(keys.box), PublicKey(layout.roster[victim].box_key))
+    sealed = bytes(box.encrypt(vectorshares.to_bytes(bent)))
+    at = len(body) - len(sealed) * (6 - victim)
+    honest = here.prepare(me, world.plain[me])
+    here.commit(me, prepared=replace(honest, seeds_root=root, body=body[:at] + sealed + body[at + len(sealed) :]))
+    assert here.faults(me, victim) == (JunkShare(me, victim, None),)
+    assert here.faults(me, Position(0)) == ()
 
 
 @pytest.mark.parametrize(("members", "needed"), [(3, 3), (6, 6), (9, 8), (20, 17)])
@@ -225,9 +264,7 @@ def test_a_participant_that_hides_otherwise_than_it_dealt_costs_its_group_and_no
     world, liar = here.world, Position(2)
     vector = here.prepare(liar, world.plain[liar])
     dealt = here.prepare(liar, world.plain[liar])
-    mixed = type(dealt)(
-        vector.update_blob, vector.update_root, dealt.seeds_root, None, dealt.body, version=dealt.version
-    )
+    mixed = replace(vector, seeds_root=dealt.seeds_root, body=dealt.body)
     here.commit(liar, world.plain[liar], mixed)
     assert not any(here.faults(liar, member) for member in world.positions)
     few = here.open(here.parts(range(needed - 1)))
@@ -250,9 +287,7 @@ def test_secrets_too_large_for_honest_participants_do_not_break_anything() -> No
     dealing = vectorshares.deal(np.full(DEGREE, 30_000), 6, world.layout.threshold, os.urandom(32))
     honest = here.prepare(liar, world.plain[liar])
     root, body = seal(world.layout, world.context, liar, world.keys[liar], dealing, os.urandom)
-    here.commit(
-        liar, prepared=type(honest)(honest.update_blob, honest.update_root, root, None, body, version=honest.version)
-    )
+    here.commit(liar, prepared=replace(honest, seeds_root=root, body=body))
     assert here.open(here.parts(range(5))).leaves is None
     assert from_bitmap(here.outcome().quarantined, 1) == {0}
 
@@ -293,9 +328,7 @@ def test_boxes_of_another_round_sender_or_receiver_are_junk() -> None:
         prepared = here.world.prepared[me]
         body = stolen[63:]
         root = here.read(me).root if stolen is here.world.sealed[me] else here.read(Position(2)).root
-        replayed = type(prepared)(
-            prepared.update_blob, prepared.update_root, root, None, body, version=prepared.version
-        )
+        replayed = replace(prepared, seeds_root=root, body=body)
         later.commit(me, prepared=replayed)
         assert later.faults(me, member) == (JunkShare(me, member, None),)
     bent = bytearray(here.world.sealed[me])

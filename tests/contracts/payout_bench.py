@@ -22,7 +22,7 @@ from tests.protocol.samples import TASK
 STUB = Path(__file__).with_name("harness") / "PayoutStub.sol"
 JUDGES = ("PayoutJudge", "PayoutRootJudge")
 GAS = 16_000_000
-_LAW = "(" + ",".join(["uint32", "uint16", *["uint8"] * 3, *["uint32"] * 6, *["uint16"] * 3]) + ")"
+_LAW = "(" + ",".join(["uint32", "uint16", *["uint8"] * 4, *["uint32"] * 6, *["uint16"] * 3]) + ")"
 _CASE = f"(address,{_LAW},bytes32,{_CLAIM},bytes32[])"
 _JUDGE = keccak(text=f"judge({_CASE},bytes)")[:4]
 _TELL = "(address,uint16,uint32,bytes24)[]"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from foedus.aggregator.masking import masked
 from foedus.aggregator.update import decode_metrics, group_weight
 from foedus.learning.build import Built, build
 from foedus.learning.client import open_client, shared_test
@@ -18,8 +19,9 @@ from foedus.learning.errors import LearningError
 from foedus.learning.taskfile import load_task_file
 from foedus.learning.trainer import Arrays, State, TrainConfig, Trained
 from foedus.learning.update import local_round, model_arrays, model_lanes, rounding_noise
+from foedus.protocol.chunks import lanes_from_bytes
 from foedus.protocol.fixedpoint import signed
-from foedus.protocol.ids import RoundNumber
+from foedus.protocol.ids import RoundNumber, Seed
 
 Write = Callable[..., Path]
 ROUND = RoundNumber(1)
@@ -64,6 +66,15 @@ def test_the_update_is_the_difference_on_the_grid(built: Built) -> None:
     assert not update.lanes[built.manifest.parameters : built.manifest.model_lanes].any()
     far = local_round(Shift(9.0), built.terms, built.manifest, built.initial_lanes, 0, ROUND)
     assert set(signed(far.lanes)[: built.manifest.parameters].tolist()) == {built.terms.max_value}
+
+
+def test_an_update_is_masked_from_its_source_as_from_its_lanes(built: Built) -> None:
+    masks = [(Seed(b"\x01" + bytes(31)), 1), (Seed(b"\x02" + bytes(31)), -1)]
+    update = local_round(Shift(0.03), built.terms, built.manifest, built.initial_lanes, 0, ROUND)
+    blob = masked(update.source, masks)
+    assert blob == masked(update.lanes, masks)
+    opened = masked(lanes_from_bytes(blob, built.manifest.update_lanes), [(seed, -sign) for seed, sign in masks])
+    assert np.array_equal(lanes_from_bytes(opened, built.manifest.update_lanes), update.lanes)
 
 
 def test_weights_are_capped_and_uniform_unless_the_terms_say_otherwise(built: Built) -> None:
