@@ -15,6 +15,7 @@ from foedus.aggregator.freeze import TooFewSurvivors
 from foedus.aggregator.keys import Random
 from foedus.aggregator.rules import initial_state, rule_of
 from foedus.aggregator.unmask import FirstFreeze
+from foedus.aggregator.update import metric_bits
 from foedus.protocol.chunks import Lanes, lanes_from_bytes, vector_root
 from foedus.protocol.fixedpoint import signed
 from foedus.protocol.ids import ZERO32, Attempt, Hash32, Opening, Position, RoundNumber
@@ -86,7 +87,7 @@ def simulate(
     all. away: who drops out of a round's attempt. evaluate_every: evaluate after every so many rounds and after the
     last; 0 for the last alone. checkers: committee members who check their shares of every bundle. workers: processes
     for the sums. progress: called after each round. Raises CannotSimulate where the clients are fewer or more than the
-    terms admit.
+    terms admit, or encode metrics in another way than `mode` does.
     """
     params, terms = built.terms.params, built.terms
     if not max(params.min_participants, params.min_survivors) <= len(clients) <= params.max_participants:
@@ -97,6 +98,10 @@ def simulate(
         )
     if mode is not None:
         terms = replace(terms, mode=mode)
+        if built.manifest.metrics and metric_bits(terms) != metric_bits(built.terms):
+            raise CannotSimulate(
+                f"the clients encode metrics for mode {built.terms.mode}: build the task in mode {mode}"
+            )
     model: Model = signed(lanes_from_bytes(built.initial_model, built.manifest.model_lanes))
     state = initial_state(rule_of(terms), built.manifest.model_lanes)
     root, state_root = vector_root(built.initial_model), ZERO32
