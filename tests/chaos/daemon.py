@@ -1,4 +1,4 @@
-"""The real daemon as a run of chaos needs it. Usage: python -m tests.chaos.daemon CONTROL GATE SOURCE [foedus arguments].
+"""The real daemon as a run of chaos needs it. Usage: python -m tests.chaos.daemon CONTROL GATE SOURCE [foedus words].
 
 It announces the port GATE in place of the one it listens on, dials from the address SOURCE, and asks the JSON file
 CONTROL how far its clock is ahead (`skew`, seconds) and which lie it tells when it reveals (`lie`, or empty).

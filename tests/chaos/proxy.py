@@ -22,7 +22,6 @@ AHEAD = 64
 """Pieces that are under way in one direction at most."""
 
 RETRANSMISSION_SECONDS = 0.4
-LOOK_SECONDS = 0.05
 NOBODY = -1
 
 
@@ -50,7 +49,6 @@ class Gates:
     """All gates of a network, in a thread of their own. `with Gates(seed) as gates:`."""
 
     def __init__(self, seed: int) -> None:
-        self.cut: set[int] = set()
         self.delays: dict[int, float] = {}
         self.losses: dict[int, float] = {}
         self.carried = 0
@@ -58,6 +56,8 @@ class Gates:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._gates: list[Gate] = []
+        self._reached: dict[int, asyncio.Event] = {}
+        """For each node that was ever cut off: whether it is reached again."""
 
     def __enter__(self) -> Gates:
         self._thread.start()
@@ -98,6 +98,14 @@ class Gates:
         gate.target = target
         self._loop.call_soon_threadsafe(self._reset, gate, None)
 
+    def cut(self, node: int) -> None:
+        """Let nothing through to or from the node, and close nothing, until `heal`."""
+        self._loop.call_soon_threadsafe(lambda: self._reached.setdefault(node, asyncio.Event()).clear())
+
+    def heal(self, node: int) -> None:
+        """Let through what was held back, and all that follows."""
+        self._loop.call_soon_threadsafe(lambda: self._reached.setdefault(node, asyncio.Event()).set())
+
     def reset(self, node: int) -> None:
         """Reset every connection that the node is an end of."""
         for gate in self._gates:
@@ -137,8 +145,8 @@ class Gates:
             while True:
                 due, piece = await under_way.get()
                 await asyncio.sleep(due - loop.time())
-                while self.cut & ends:
-                    await asyncio.sleep(LOOK_SECONDS)
+                for node in ends & self._reached.keys():
+                    await self._reached[node].wait()
                 if not piece:
                     raise ConnectionResetError
                 writer.write(piece)

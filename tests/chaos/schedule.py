@@ -15,7 +15,7 @@ from foedus.protocol.groups import threshold
 MEANT_SECONDS = 45.0
 """How long nodes stand still for an attempt to be given up: longer than the windows of commits and freeze together."""
 
-LATEST_SECONDS = 6.0
+LATEST_SECONDS = 3.0
 """A fault begins at most so long after its round opened."""
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from foedus.aggregator.modes import Announcement
 from foedus.aggregator.unmask import SecondFreeze
 from foedus.node.errors import NodeError
 from foedus.node.guard import JournalGuard
@@ -174,3 +175,29 @@ def test_a_journal_of_another_release_is_refused(path):
         db.execute("PRAGMA user_version=99")
     with pytest.raises(NodeError, match="schema 99"):
         Journal(path, SECRET)
+
+
+def test_a_journal_of_an_earlier_release_goes_on_with_all_that_it_holds(path):
+    """Version 2 had no announcements, and everything else."""
+    journal = Journal(path, SECRET)
+    journal.keep_keys(TASK, 3, b"keys")
+    journal.close()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE announcement")
+        db.execute("PRAGMA user_version=2")
+    journal = Journal(path, SECRET)
+    assert journal.keys(TASK, 3) == b"keys"
+    assert journal.keep_announcement(TASK, 3, 0, Announcement(b"public", b"secret")).secret == b"secret"
+    journal.close()
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_the_first_announcement_of_a_group_stays_and_is_erased_with_its_opening(path):
+    journal = Journal(path, SECRET)
+    journal.keep_announcement(TASK, 3, 1, Announcement(b"public", b"the secret of it"))
+    assert journal.keep_announcement(TASK, 3, 1, Announcement(b"other", b"another")).public == b"public"
+    assert journal.announcement(TASK, 3, 0) is None
+    journal.erase_before(TASK, 4, 0)
+    assert journal.announcement(TASK, 3, 1) is None
+    journal.close()
+    assert all(b"the secret of it" not in part.read_bytes() for part in path.parent.iterdir())

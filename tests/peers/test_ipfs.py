@@ -1,0 +1,149 @@
+"""An IPFS daemon that nobody here wrote names our blobs as we do, keeps what we pin, and shares a network with us.
+
+Runs against the daemon at FOEDUS_IPFS_URL, or else against js-ipfs, which `make peers` installs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from foedus.network.cid import CHUNK, InvalidCid, cid_of
+from foedus.network.host import Host
+from foedus.network.keys import generate_secret
+from foedus.network.kubo import KuboStore
+from foedus.network.netstore import NetworkStore
+from foedus.network.store import BlockStore
+from foedus.protocol.ids import Cid
+from foedus.protocol.ports import BlobMissing, BlobStore, BlobTooLarge
+from tests.peers.daemon import PROGRAM, js_ipfs
+
+SIZES = (0, 3, CHUNK, 3 * CHUNK + 7)
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if url := os.environ.get("FOEDUS_IPFS_URL"):
+        yield url
+    elif PROGRAM.exists():
+        with js_ipfs(tmp_path_factory.mktemp("ipfs")) as url:
+            yield url
+    else:
+        pytest.skip("no IPFS daemon: run `make peers` (300 MB), or set FOEDUS_IPFS_URL to one's RPC address")
+
+
+@pytest.fixture
+def rpc(daemon: str) -> Iterator[httpx.Client]:
+    """The daemon's RPC, without any code of ours between."""
+    with httpx.Client(base_url=f"{daemon}/api/v0/", trust_env=False, timeout=30) as client:
+        yield client
+
+
+def test_a_daemon_stores_and_returns_what_we_name(daemon: str) -> None:
+    async def main() -> None:
+        kubo = KuboStore(daemon)
+        store: BlobStore = kubo
+        for blob in map(os.urandom, SIZES):
+            cid = await store.put(blob)
+            assert cid == cid_of(blob)
+            assert await store.get(cid, len(blob)) == blob
+        with pytest.raises(BlobTooLarge):
+            await store.get(cid, 3 * CHUNK)
+        await kubo.unpin(cid)
+        await kubo.close()
+
+    asyncio.run(main())
+
+
+def test_a_daemon_without_the_blob_says_so(daemon: str) -> None:
+    async def main() -> None:
+        store = KuboStore(daemon, timeout=2)
+        with pytest.raises(BlobMissing):
+            await store.get(cid_of(os.urandom(100)), 1000)
+        with pytest.raises(InvalidCid):
+            await store.get(Cid("../../version"), 1000)
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_the_daemon_itself_lists_the_pin_and_reads_the_blob_whole(daemon: str, rpc: httpx.Client) -> None:
+    async def main() -> None:
+        blob = os.urandom(3 * CHUNK + 7)
+        kubo = KuboStore(daemon)
+        cid = await kubo.put(blob)
+        assert rpc.post("cat", params={"arg": cid}).content == blob
+        assert _pins(rpc, cid)
+        await kubo.unpin(cid)
+        assert not _pins(rpc, cid)
+        await kubo.close()
+
+    asyncio.run(main())
+
+
+def test_collection_keeps_what_was_put_until_it_is_unpinned(daemon: str, rpc: httpx.Client) -> None:
+    if "FOEDUS_IPFS_URL" in os.environ:
+        pytest.skip("would collect what else the daemon at FOEDUS_IPFS_URL holds unpinned")
+
+    async def main() -> None:
+        blob = os.urandom(2 * CHUNK + 7)
+        kubo = KuboStore(daemon, timeout=5)
+        cid = await kubo.put(blob)
+        rpc.post("repo/gc").raise_for_status()
+        assert await kubo.get(cid, len(blob)) == blob
+        await kubo.unpin(cid)
+        rpc.post("repo/gc").raise_for_status()
+        with pytest.raises(BlobMissing):
+            await kubo.get(cid, len(blob))
+        await kubo.close()
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def _node(folder: Path) -> AsyncIterator[tuple[Host, NetworkStore]]:
+    local = BlockStore(folder)
+    async with await Host.start(generate_secret()) as host:
+        yield host, NetworkStore(host, local)
+    await local.close()
+
+
+def test_blobs_move_between_an_embedded_store_and_a_daemon_both_ways_under_one_name(
+    daemon: str, rpc: httpx.Client, tmp_path: Path, eventually: Callable[..., Awaitable[Any]]
+) -> None:
+    """The node in the middle has both: it fetches from a peer for its daemon, and offers peers what its daemon has."""
+
+    async def main() -> None:
+        ours, theirs = os.urandom(3 * CHUNK + 7), os.urandom(2 * CHUNK + 9)
+        kubo = KuboStore(daemon)
+        async with _node(tmp_path / "far") as (far, embedded), _node(tmp_path / "middle") as (middle, bridge):
+            middle.add_peer(far.addresses[0])
+            await eventually(middle.connected)
+
+            cid = await embedded.put(ours)
+            assert await kubo.put(await bridge.get(cid, len(ours))) == cid
+            assert rpc.post("cat", params={"arg": cid}).content == ours
+
+            answer = rpc.post(
+                "add",
+                params={"cid-version": 1, "raw-leaves": True, "chunker": "size-1048576", "cid-base": "base32"},
+                files={"file": theirs},
+            )
+            cid = Cid(answer.json()["Hash"])
+            assert await bridge.put(await kubo.get(cid, len(theirs))) == cid
+            assert await embedded.get(cid, len(theirs)) == theirs
+        await kubo.close()
+
+    asyncio.run(main())
+
+
+def _pins(rpc: httpx.Client, cid: Cid) -> bool:
+    answer = rpc.post("pin/ls", params={"arg": cid, "type": "recursive", "cid-base": "base32"})
+    return answer.status_code == 200 and cid in answer.text
