@@ -14,8 +14,8 @@ $(BIN)/foedus-installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all,dev]"
 	touch $@
 
-contracts/node_modules/.installed: contracts/package.json contracts/package-lock.json $(BIN)/foedus-installed
-	$(BIN)/python tools/npm_install.py contracts
+%/node_modules/.installed: %/package.json %/package-lock.json $(BIN)/foedus-installed
+	$(BIN)/python tools/npm_install.py $*
 	touch $@
 
 # brownie pins its own versions, so it lives apart; its compiled wheels crash, so it is built from source, uncompiled.
@@ -35,11 +35,11 @@ $(PEERS)/peers-installed: constraints-peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --constraint constraints-peers.txt --no-deps fedml
 	touch $@
 
-.PHONY: setup setup-dev demo test lint contracts brownie bench-blocks bench-gas bench-secagg invariants slither clean
+.PHONY: setup setup-dev demo test lint contracts brownie bench-blocks bench-gas bench-secagg chaos invariants peers slither clean
 
 setup: $(BIN)/foedus-installed
 
-setup-dev: setup contracts/node_modules/.installed
+setup-dev: setup contracts/node_modules/.installed tests/peers/node_modules/.installed
 
 demo: setup
 	$(BIN)/foedus devnet demo examples/digits/task.toml
@@ -54,13 +54,13 @@ lint: setup
 contracts: setup-dev
 	$(BIN)/python -m foedus.contracts.compile
 
-# Whose tests start processes, listen and keep time: one after another. All others share the cores.
-SERIAL := tests/browser tests/network tests/node tests/packaging
+# Whose tests start processes, listen and keep time: two files at a time. All others share the cores.
+SERIAL := tests/browser tests/chaos tests/network tests/node tests/packaging tests/peers
 
 test: setup-dev lint
 	$(BIN)/python -m foedus.contracts.compile --check
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests $(SERIAL:%=--ignore %)
-	$(BIN)/python -m pytest $(SERIAL)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(SERIAL)
 
 brownie: $(BROWNIE)/brownie-installed
 	. $(BROWNIE)/bin/activate && export HOME="$(CURDIR)/$(BROWNIE)/home" && brownie compile && \
@@ -74,6 +74,15 @@ bench-gas: setup-dev
 
 bench-secagg: setup $(PEERS)/peers-installed
 	$(BIN)/python -m benchmarks.bench_secagg --peers $(PEERS)/bin/python
+
+# Hours. For another size or one seed: python -m tests.chaos.run --help
+chaos: setup-dev
+	mkdir -p runs
+	$(BIN)/python -m tests.chaos.run --nodes 8 --rounds 5 --faults 10 --runs 50 --aborts --json runs/chaos.json
+
+# A js-ipfs daemon for tests/peers: 308 MB and minutes, so `make test` does without unless it is there.
+peers: setup-dev tests/peers/ipfs/node_modules/.installed
+	$(BIN)/python -m pytest tests/peers
 
 # slither pins its own versions, so it lives apart.
 $(SLITHER)/slither-installed: constraints-slither.txt
@@ -89,4 +98,5 @@ invariants: setup-dev
 	$(BIN)/python tools/forge_test.py --long
 
 clean:
-	rm -rf $(VENV) $(BROWNIE) $(PEERS) $(SLITHER) .brownie contracts/node_modules dist runs
+	rm -rf $(VENV) $(BROWNIE) $(PEERS) $(SLITHER) .brownie dist runs \
+		contracts/node_modules tests/peers/node_modules tests/peers/ipfs/node_modules

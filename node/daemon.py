@@ -77,6 +77,7 @@ class Daemon:
     watchman: Watchman | None = None
     failure: HostStopped | WrongChain | None = None
     without_terms: set[Address] = field(default_factory=set)
+    status_lost: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Everything a node does, until `stop`."""
@@ -229,8 +230,15 @@ class Daemon:
             },
         }
         beside = self.home.status.with_suffix(".new")
-        beside.write_text(json.dumps(facts), encoding="utf-8")
-        os.replace(beside, self.home.status)
+        try:
+            beside.write_text(json.dumps(facts), encoding="utf-8")
+            os.replace(beside, self.home.status)
+        except OSError as error:  # a full disk is no reason to end
+            if not self.status_lost:
+                log.warning("status not written", error=str(error))
+            self.status_lost = True
+        else:
+            self.status_lost = False
 
 
 async def run_daemon(

@@ -25,7 +25,7 @@ from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Bundle
 from foedus.aggregator.parts import open_parts
 from foedus.network.cid import cid_of
-from foedus.protocol.chunks import Lanes
+from foedus.protocol.chunks import CHUNK_LANES, Lanes
 from foedus.protocol.fixedpoint import signed
 from foedus.protocol.ids import ZERO32, Attempt, Opening, Position, RoundNumber
 from foedus.simulation.seating import seat
@@ -100,3 +100,7 @@ class Bfv(Masked):
     def parts(self) -> dict[str, Callable[[], object]]:
         fresh = self._bundle_of(ME, self._hide(ME, self.update))
         return {"quantise": lambda: all_lanes(self._stream()), "check_shares": lambda: self._check(fresh)}
+
+    def hashed(self) -> int:
+        """See `Masked.hashed`: here the opened sum is the one leaf."""
+        return self.manifest.update_lanes // CHUNK_LANES * 1025

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foedus.aggregator.bfv_envelope import ENVELOPE_BYTES
-from foedus.aggregator.known import Refused
 from foedus.aggregator.bundle import WrongKeys
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, JunkShare, SeedsRootMismatch, UpdateRootMismatch
 from foedus.aggregator.he_params import BATCH, BFV, T, batches
 from foedus.aggregator.holders import announce
+from foedus.aggregator.known import Refused
 from foedus.aggregator.layout import UnfitLayout
 from foedus.aggregator.seal import Decryptor
 from foedus.protocol.chunks import MalformedLanes

@@ -31,7 +31,7 @@ SECRETS_SECONDS = 45.0
 
 @dataclass
 class Played:
-    """A run that is over. faults: those that were played, each with the second `at` which; seconds: of the task alone."""
+    """A run that is over. faults: as `Player.played`; seconds: of the task alone."""
 
     cage: Cage
     file: Path

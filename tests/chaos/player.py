@@ -34,7 +34,8 @@ class Playing:
 
 @dataclass
 class Player:
-    """endpoint: the faulty RPC endpoint that is lent to one node at a time. `look` is called again and again."""
+    """endpoint: the faulty RPC endpoint that is lent to one node at a time. `look` is called again and again; `played`:
+    the faults begun, and `at` which second after round 1 opened."""
 
     schedule: Schedule
     cage: Cage
@@ -46,7 +47,6 @@ class Player:
         self._playing: list[Playing] = []
         self._out_until: dict[int, float] = {}
         self._opened: dict[int, float] = {}
-        self._began = time.monotonic()
 
     def look(self, round_: int) -> None:
         """End what is over and begin what is due. round_: the one that is open."""
@@ -86,7 +86,7 @@ class Player:
     def _begin(self, fault: Fault, now: float) -> None:
         self._act(fault, self.cage.nodes[fault.node], on=True)
         self._playing.append(Playing(fault, now))
-        self.played.append(asdict(fault) | {"at": round(now - self._began, 2)})
+        self.played.append(asdict(fault) | {"at": round(now - self._opened[1], 2)})
 
     def _end(self, playing: Playing) -> None:
         fault = playing.fault

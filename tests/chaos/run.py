@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -31,7 +32,8 @@ from tests.chaos.player import Player
 from tests.chaos.proxy import Gates
 from tests.chaos.scene import Cage, write_task
 from tests.chaos.schedule import Schedule, draw
-from tests.contracts.faulty_rpc import FaultyRpc, a_faulty_rpc
+from tests.contracts.faulty_rpc import a_faulty_rpc
+from tests.contracts.remote import SEPOLIA
 from tests.node.dropouts import Stage
 
 ROUND_SECONDS, SPARE_SECONDS = 150, 120
@@ -75,9 +77,12 @@ class Result:
 
 @contextmanager
 def played(schedule: Schedule, root: Path) -> Iterator[Played]:
-    """Play a schedule in an empty folder; chain and daemons still run while the caller looks at what came of it."""
+    """Play a schedule in an empty folder; chain and daemons still run while the caller looks at what came of it.
+
+    The chain has a testnet's id: on a development chain's, the nodes would not doubt heads and logs.
+    """
     file = write_task(root, schedule.nodes, schedule.rounds)
-    with start_chain_process(root / "chain", block_time=0.5) as chain, Gates(schedule.seed) as gates:
+    with start_chain_process(root / "chain", SEPOLIA, block_time=0.5) as chain, Gates(schedule.seed) as gates:
         network = asyncio.run(LocalNetwork.create(root / "network", chain.url, schedule.nodes))
         try:
             cage = Cage(network, gates)
@@ -137,6 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the results to this file, after every run")
     parser.add_argument("--keep", action="store_true", help="keep the folders of sound runs too")
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the daemons have sessions of their own: end them too
     results: list[Result] = []
     for seed in range(asked.seed, asked.seed + asked.runs):
         abort = asked.aborts and seed % ABORT_EVERY == 0

@@ -88,15 +88,15 @@ class Cage:
             self.start(caged)
 
     def begin(self, file: Path) -> Address:
-        """Create the task, have everybody join, and start all daemons."""
+        """Create the task, start all daemons, and have everybody join: the first round opens with the last of them."""
         sponsor = self.nodes[0]
         self.start(sponsor)
         task = Address(self.network.ask(sponsor.node, "task", "create", str(file), "--yes")["task"])
+        for caged in self.nodes[1:]:
+            self.start(caged)
         for caged in self.nodes:
             words = ("task", "join", task, "--app", str(APP), "--partition", str(caged.at), "--yes")
             self.network.ask(caged.node, *words)
-        for caged in self.nodes[1:]:
-            self.start(caged)
         return task
 
 
@@ -104,7 +104,7 @@ def write_task(folder: Path, nodes: int, rounds: int) -> Path:
     """The task file for so many nodes and rounds."""
     text = TASK_FILE.read_text().replace('"../../examples/digits/app.py"', f'"{APP}"')
     fewest = nodes - 1 if nodes < 8 else nodes - 2
-    numbers = {"rounds": rounds, "min_participants": nodes, "max_participants": nodes, "min_survivors": fewest}
+    numbers = {"rounds": rounds, "min_participants": fewest, "max_participants": nodes, "min_survivors": fewest}
     lines = [
         f"{key} = {numbers[key]}" if (key := line.partition(" =")[0]) in numbers else line for line in text.splitlines()
     ]

@@ -117,10 +117,11 @@ def test_the_lost_holders_group_stays_closed_and_the_other_makes_the_round(told)
     assert told.lost not in only.freeze.signers | only.attesters
 
 
-def test_the_model_is_that_of_the_other_groups_plain_sum_bit_for_bit(told, built):
+def test_the_model_is_that_of_the_other_groups_plain_sum_bit_for_bit(told):
+    built = build(load_task_file(TASK_FILE, "plain"))
     clients = [open_client(built.app, built.terms, built.manifest, at) for at in range(MEMBERS)]
     closed = Away(frozenset(told.tables[told.closed]), frozenset())
-    plain = simulate(built, clients, mode="plain", evaluate_every=0, away=lambda *_: closed)
+    plain = simulate(built, clients, evaluate_every=0, away=lambda *_: closed)
     assert told.state.finished[0].proposal.aggregate.model_root == plain.rounds[0].model_root
 
 

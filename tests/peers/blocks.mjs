@@ -1,5 +1,5 @@
-// `/foedus/blocks/1` as docs/network.md publishes it: 36-byte binary CIDs one way; a status byte (0 not held, 1 held), a
-// 4-byte big-endian length and the block the other way, for each in order.
+// `/foedus/blocks/1` as docs/network.md publishes it: 36-byte binary CIDs one way; the other way, for each in order, a
+// status byte (0 not held, 1 held), a 4-byte big-endian length and the block.
 import { createHash } from 'node:crypto'
 import * as dagPb from '@ipld/dag-pb'
 import { byteStream } from '@libp2p/utils'
@@ -63,6 +63,7 @@ export class Store {
     await pull([CID.parse(text)])
     await stream.close()
     const blob = Buffer.concat(pieces)
-    return { blocks, size: blob.length, cid: await this.add(blob), sha256: createHash('sha256').update(blob).digest('hex') }
+    const digest = createHash('sha256').update(blob).digest('hex')
+    return { blocks, size: blob.length, cid: await this.add(blob), sha256: digest }
   }
 }

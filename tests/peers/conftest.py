@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
@@ -33,8 +34,12 @@ class Foreign:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": command, **options}) + "\n")
         self._process.stdin.flush()
-        async with asyncio.timeout(SECONDS):
-            answer = await asyncio.to_thread(self._read)
+        try:
+            async with asyncio.timeout(SECONDS):
+                answer = await asyncio.to_thread(self._read)
+        except (TimeoutError, asyncio.CancelledError):
+            self._process.kill()  # ends the thread that reads
+            raise
         if "error" in answer:
             raise ForeignFailed(answer["error"])
         return answer["ok"]
@@ -73,8 +78,12 @@ def eventually() -> Callable[..., Awaitable[Any]]:
 
     async def wait(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
         async with asyncio.timeout(seconds):
-            while not (value := await found if asyncio.iscoroutine(found := condition()) else found):
+            while True:
+                value = condition()
+                if inspect.isawaitable(value):
+                    value = await value
+                if value:
+                    return value
                 await asyncio.sleep(0.05)
-        return value
 
     return wait

@@ -22,24 +22,20 @@ SECONDS = 60
 
 @contextmanager
 def js_ipfs(folder: Path) -> Iterator[str]:
-    """The RPC URL of a js-ipfs daemon with an empty store under `folder`, offline; it ends with the block."""
+    """The RPC URL of a js-ipfs daemon with a new store under `folder`, offline; it ends with the block."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    addresses = {"Swarm": [], "API": f"/ip4/127.0.0.1/tcp/{port}", "Gateway": "/ip4/127.0.0.1/tcp/0"}
+    settings = folder / "settings.json"
+    settings.write_text(json.dumps({"Addresses": addresses, "Bootstrap": []}))
+    options = ["--offline", "--enable-preload=false", "--init-config", str(settings)]
     environment = os.environ | {
         "IPFS_PATH": str(folder / "repo"),
         "NODE_OPTIONS": f"--require {HERE / 'polyfill.cjs'}",
     }
-    command = [node(), str(PROGRAM)]
-    subprocess.run(
-        [*command, "init", "--empty-repo"], env=environment, check=True, capture_output=True, timeout=SECONDS
-    )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = folder / "repo" / "config"
-    config = json.loads(settings.read_text())
-    config["Addresses"] |= {"Swarm": [], "API": f"/ip4/127.0.0.1/tcp/{port}", "Gateway": "/ip4/127.0.0.1/tcp/0"}
-    settings.write_text(json.dumps(config))
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, "daemon", "--offline"], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen([node(), str(PROGRAM), "daemon", *options], env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
         _wait(url, process, folder / "log")

@@ -53,7 +53,10 @@ const commands = {
   },
   subscribe: ({ topic }) => node.services.pubsub.subscribe(topic),
   meshed: ({ topic }) => node.services.pubsub.getMeshPeers(topic),
-  publish: async ({ topic, hex }) => (await node.services.pubsub.publish(topic, Buffer.from(hex, 'hex'))).recipients.length,
+  publish: async ({ topic, hex }) => {
+    const { recipients } = await node.services.pubsub.publish(topic, Buffer.from(hex, 'hex'))
+    return recipients.length
+  },
   heard: () => heard
 }
 

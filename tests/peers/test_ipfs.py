@@ -39,11 +39,15 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("no IPFS daemon: run `make peers` (300 MB), or set FOEDUS_IPFS_URL to one's RPC address")
 
 
-@pytest.fixture
-def rpc(daemon: str) -> Iterator[httpx.Client]:
-    """The daemon's RPC, without any code of ours between."""
-    with httpx.Client(base_url=f"{daemon}/api/v0/", trust_env=False, timeout=30) as client:
-        yield client
+async def _rpc(daemon: str, path: str, files: dict[str, bytes] | None = None, **params: str) -> httpx.Response:
+    """Ask the daemon, without any code of ours between."""
+    async with httpx.AsyncClient(base_url=f"{daemon}/api/v0/", trust_env=False, timeout=30) as client:
+        return await client.post(path, params=params, files=files)
+
+
+async def _is_pinned(daemon: str, cid: Cid) -> bool:
+    answer = await _rpc(daemon, "pin/ls", arg=cid, type="recursive", **{"cid-base": "base32"})
+    return answer.status_code == 200 and cid in answer.text
 
 
 def test_a_daemon_stores_and_returns_what_we_name(daemon: str) -> None:
@@ -74,32 +78,32 @@ def test_a_daemon_without_the_blob_says_so(daemon: str) -> None:
     asyncio.run(main())
 
 
-def test_the_daemon_itself_lists_the_pin_and_reads_the_blob_whole(daemon: str, rpc: httpx.Client) -> None:
+def test_the_daemon_itself_lists_the_pin_and_reads_the_blob_whole(daemon: str) -> None:
     async def main() -> None:
         blob = os.urandom(3 * CHUNK + 7)
         kubo = KuboStore(daemon)
         cid = await kubo.put(blob)
-        assert rpc.post("cat", params={"arg": cid}).content == blob
-        assert _pins(rpc, cid)
+        assert (await _rpc(daemon, "cat", arg=cid)).content == blob
+        assert await _is_pinned(daemon, cid)
         await kubo.unpin(cid)
-        assert not _pins(rpc, cid)
+        assert not await _is_pinned(daemon, cid)
         await kubo.close()
 
     asyncio.run(main())
 
 
-def test_collection_keeps_what_was_put_until_it_is_unpinned(daemon: str, rpc: httpx.Client) -> None:
+def test_collection_keeps_what_was_put_until_it_is_unpinned(daemon: str) -> None:
     if "FOEDUS_IPFS_URL" in os.environ:
         pytest.skip("would collect what else the daemon at FOEDUS_IPFS_URL holds unpinned")
 
     async def main() -> None:
         blob = os.urandom(2 * CHUNK + 7)
-        kubo = KuboStore(daemon, timeout=5)
+        kubo = KuboStore(daemon, timeout=2)
         cid = await kubo.put(blob)
-        rpc.post("repo/gc").raise_for_status()
+        (await _rpc(daemon, "repo/gc")).raise_for_status()
         assert await kubo.get(cid, len(blob)) == blob
         await kubo.unpin(cid)
-        rpc.post("repo/gc").raise_for_status()
+        (await _rpc(daemon, "repo/gc")).raise_for_status()
         with pytest.raises(BlobMissing):
             await kubo.get(cid, len(blob))
         await kubo.close()
@@ -116,7 +120,7 @@ async def _node(folder: Path) -> AsyncIterator[tuple[Host, NetworkStore]]:
 
 
 def test_blobs_move_between_an_embedded_store_and_a_daemon_both_ways_under_one_name(
-    daemon: str, rpc: httpx.Client, tmp_path: Path, eventually: Callable[..., Awaitable[Any]]
+    daemon: str, tmp_path: Path, eventually: Callable[..., Awaitable[Any]]
 ) -> None:
     """The node in the middle has both: it fetches from a peer for its daemon, and offers peers what its daemon has."""
 
@@ -129,21 +133,13 @@ def test_blobs_move_between_an_embedded_store_and_a_daemon_both_ways_under_one_n
 
             cid = await embedded.put(ours)
             assert await kubo.put(await bridge.get(cid, len(ours))) == cid
-            assert rpc.post("cat", params={"arg": cid}).content == ours
+            assert (await _rpc(daemon, "cat", arg=cid)).content == ours
 
-            answer = rpc.post(
-                "add",
-                params={"cid-version": 1, "raw-leaves": True, "chunker": "size-1048576", "cid-base": "base32"},
-                files={"file": theirs},
-            )
+            options = {"cid-version": "1", "raw-leaves": "true", "chunker": "size-1048576", "cid-base": "base32"}
+            answer = await _rpc(daemon, "add", files={"file": theirs}, **options)
             cid = Cid(answer.json()["Hash"])
             assert await bridge.put(await kubo.get(cid, len(theirs))) == cid
             assert await embedded.get(cid, len(theirs)) == theirs
         await kubo.close()
 
     asyncio.run(main())
-
-
-def _pins(rpc: httpx.Client, cid: Cid) -> bool:
-    answer = rpc.post("pin/ls", params={"arg": cid, "type": "recursive", "cid-base": "base32"})
-    return answer.status_code == 200 and cid in answer.text

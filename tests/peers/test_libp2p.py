@@ -1,4 +1,4 @@
-"""js-libp2p, which nobody here wrote, meets our host on the wire: it connects, exchanges blobs and hints, and is banned."""
+"""js-libp2p, which nobody here wrote, meets our host: they connect, exchange blobs and hints, and it is banned."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_blocks_that_are_not_what_it_was_asked_for_are_dropped_and_it_is_named(
 @pytest.mark.parametrize(
     ("protocol", "sent", "reason"),
     [
-        (ECHO, bytes(36).hex(), None),
+        (ECHO, _frame(b"salve"), None),
         (ECHO, _frame(bytes(ECHO_LIMIT + 1)), f"{ECHO}: frame of 1001 bytes, at most 1000"),
         (BLOCKS, bytes(36).hex(), f"{BLOCKS}: request is not a CID"),
     ],
