@@ -35,7 +35,7 @@ $(PEERS)/peers-installed: constraints-peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --constraint constraints-peers.txt --no-deps fedml
 	touch $@
 
-.PHONY: setup setup-dev demo test lint contracts brownie bench-blocks bench-gas bench-secagg chaos invariants peers slither clean
+.PHONY: setup setup-dev demo test test-long lint contracts brownie bench-blocks bench-gas bench-secagg chaos invariants peers slither clean
 
 setup: $(BIN)/foedus-installed
 
@@ -54,13 +54,15 @@ lint: setup
 contracts: setup-dev
 	$(BIN)/python -m foedus.contracts.compile
 
-# Whose tests start processes, listen and keep time: two files at a time. All others share the cores.
-SERIAL := tests/browser tests/chaos tests/network tests/node tests/packaging tests/peers
-
+# Daemons as processes keep time, so their tests run one after another; all others share the cores.
 test: setup-dev lint
 	$(BIN)/python -m foedus.contracts.compile --check
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests $(SERIAL:%=--ignore %)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(SERIAL)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not processes and not long" tests
+	$(BIN)/python -m pytest -m "processes and not long" tests
+
+# Longer stories of daemons that cheat and lie.
+test-long: setup-dev
+	$(BIN)/python -m pytest -m long tests
 
 brownie: $(BROWNIE)/brownie-installed
 	. $(BROWNIE)/bin/activate && export HOME="$(CURDIR)/$(BROWNIE)/home" && brownie compile && \

@@ -202,9 +202,19 @@ class VectorMode(Protocol):
         ...
 
 
+ROOMS: dict[Mode, str] = {"lightsecagg": "lightsecagg.mode", "rlwe": "rlwe.mode", "bfv": "he.bfv", "ckks": "he.ckks"}
+"""Where each mode is: imported where it is asked for."""
+
+
 def vector_mode(name: Mode) -> VectorMode | None:
     """The mode of this name; None for those that open sums by seeds."""
     if name in SEED_MODES:
         return None
-    made: Callable[[], VectorMode] = import_module(f"foedus.aggregator.{name}").mode
+    made: Callable[[], VectorMode] = import_module(f"foedus.aggregator.{ROOMS[name]}").mode
     return made()
+
+
+def require_libraries(name: Mode) -> None:
+    """Raises HeMissing where whoever takes part in such a task lacks what encrypts."""
+    if name in ("bfv", "ckks"):
+        import_module("foedus.aggregator.he.seal").tenseal()

@@ -233,6 +233,11 @@ def _privacy(table: Table, params: Params) -> dict[str, Any]:
             f"{g_min} survivors are more than a full group may have ({smallest}, the smaller of group_size and "
             "rounds.min_participants): such a group could never be opened",
         )
+    if mode in ("bfv", "ckks") and params.min_participants < 3:
+        need = (
+            f"two hold what opens a group and a third aggregates: rounds.min_participants = {params.min_participants}"
+        )
+        raise table.refuse("mode", f"{need} is too few, write 3 or more")
     reasons = []
     if mode in CONSENT_MODES:
         reasons.append(f'mode = "{mode}" {CONSENT_MODES[mode]}')

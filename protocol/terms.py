@@ -317,9 +317,6 @@ def _validate(terms: Terms) -> None:
     _whole("g_min", terms.g_min, 2, terms.group_size)
     _whole("neighbours", terms.neighbours, 0, terms.group_size)
     _require(terms.neighbours % 2 == 0, "neighbours", terms.neighbours, "must be even")
-    need = "two hold what opens a group, and a third aggregates: 3 or more"
-    held = terms.mode in ("bfv", "ckks")
-    _require(not held or terms.params.min_participants >= 3, "min_participants", terms.params.min_participants, need)
     fast = terms.params.finality is Finality.FAST
     need = "what opens its sums cannot be proven on the chain: it needs finality = fast, where a quorum recomputes them"
     _require(fast or terms.mode in SEED_MODES, "mode", terms.mode, need)

@@ -15,7 +15,7 @@ from foedus.aggregator.freeze import TooFewSurvivors
 from foedus.aggregator.keys import Random
 from foedus.aggregator.rules import initial_state, rule_of
 from foedus.aggregator.unmask import FirstFreeze
-from foedus.aggregator.update import metric_bits
+from foedus.aggregator.update import decode_metrics, metric_bits
 from foedus.protocol.chunks import Lanes, lanes_from_bytes, vector_root
 from foedus.protocol.fixedpoint import signed
 from foedus.protocol.ids import ZERO32, Attempt, Hash32, Opening, Position, RoundNumber
@@ -87,7 +87,7 @@ def simulate(
     all. away: who drops out of a round's attempt. evaluate_every: evaluate after every so many rounds and after the
     last; 0 for the last alone. checkers: committee members who check their shares of every bundle. workers: processes
     for the sums. progress: called after each round. Raises CannotSimulate where the clients are fewer or more than the
-    terms admit, or encode metrics in another way than `mode` does.
+    terms admit, or encode larger metrics than `mode` has room for.
     """
     params, terms = built.terms.params, built.terms
     if not max(params.min_participants, params.min_survivors) <= len(clients) <= params.max_participants:
@@ -98,7 +98,7 @@ def simulate(
         )
     if mode is not None:
         terms = replace(terms, mode=mode)
-        if built.manifest.metrics and metric_bits(terms) != metric_bits(built.terms):
+        if built.manifest.metrics and metric_bits(terms) < metric_bits(built.terms):
             raise CannotSimulate(
                 f"the clients encode metrics for mode {built.terms.mode}: build the task in mode {mode}"
             )
@@ -139,6 +139,7 @@ def simulate(
         model, root = outcome.model, outcome.model_root
         state, state_root = outcome.state, outcome.state_root
         aggregated = time.perf_counter()
+        counted = {group: total for group, total in outcome.group_sums.items() if group not in outcome.causes}
         due = number == params.rounds or (evaluate_every > 0 and number % evaluate_every == 0)
         result = RoundResult(
             number=number,
@@ -147,7 +148,7 @@ def simulate(
             total_weight=outcome.total_weight,
             model_root=root,
             state_root=state_root,
-            metrics=outcome.metrics,
+            metrics=decode_metrics(built.terms, built.manifest, counted),
             scores=tuple(client.evaluate(model) for client in clients) if due else (),
             shared=shared_test(model) if due and shared_test else None,
             training_seconds=trained - started,

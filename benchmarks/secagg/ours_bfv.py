@@ -15,11 +15,11 @@ import numpy as np
 from benchmarks.secagg.jobs import Job
 from benchmarks.secagg.ours import ME, Masked
 from foedus.aggregator.aggregate import aggregate
-from foedus.aggregator.bfv import mode
-from foedus.aggregator.bfv_envelope import parse_envelope
 from foedus.aggregator.bundle import Prepared
-from foedus.aggregator.he_params import BFV, batches
-from foedus.aggregator.holders import holders
+from foedus.aggregator.he.bfv import mode
+from foedus.aggregator.he.bfv_envelope import parse_envelope
+from foedus.aggregator.he.holders import holders
+from foedus.aggregator.he.params import BFV, batches
 from foedus.aggregator.lanesource import all_lanes
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Bundle

@@ -18,14 +18,14 @@ from benchmarks.secagg.jobs import Job
 from benchmarks.secagg.ours import ME, Masked
 from foedus.aggregator.aggregate import aggregate
 from foedus.aggregator.bundle import Prepared
-from foedus.aggregator.coded import decode
-from foedus.aggregator.field import P, from_bytes, from_signed, to_bytes
 from foedus.aggregator.lanesource import LaneSource, all_lanes
-from foedus.aggregator.lightsecagg import code_of, mode
-from foedus.aggregator.masksum import hide, part_from_bytes
+from foedus.aggregator.lightsecagg.coded import decode
+from foedus.aggregator.lightsecagg.field import P, from_bytes, from_signed, to_bytes
+from foedus.aggregator.lightsecagg.masksum import hide, part_from_bytes
+from foedus.aggregator.lightsecagg.mode import code_of, mode
+from foedus.aggregator.lightsecagg.pieces import PieceEnvelope, parse_envelope
 from foedus.aggregator.modes import Bundle, GroupOpening
 from foedus.aggregator.parts import Opened, parts_root, parts_to_bytes
-from foedus.aggregator.pieces import PieceEnvelope, parse_envelope
 from foedus.network.cid import cid_of
 from foedus.protocol.chunks import CHUNK_LANES, Lanes
 from foedus.protocol.fixedpoint import signed

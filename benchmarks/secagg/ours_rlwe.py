@@ -14,16 +14,16 @@ import numpy as np
 
 from benchmarks.secagg.jobs import Job
 from benchmarks.secagg.ours import ME, Masked
-from foedus.aggregator import vectorshares
 from foedus.aggregator.aggregate import aggregate
 from foedus.aggregator.bundle import Prepared
 from foedus.aggregator.lanesource import LaneSource, all_lanes
 from foedus.aggregator.modes import Bundle
-from foedus.aggregator.noisy import draw_secret, hidden, public_seed
 from foedus.aggregator.parts import Opened, open_parts
-from foedus.aggregator.ring import DEGREE, products
-from foedus.aggregator.rlwe import PART_HEAD, mode
-from foedus.aggregator.rlwe_envelope import parse
+from foedus.aggregator.rlwe import vectorshares
+from foedus.aggregator.rlwe.envelope import parse
+from foedus.aggregator.rlwe.mode import PART_HEAD, mode
+from foedus.aggregator.rlwe.noisy import draw_secret, hidden, public_seed
+from foedus.aggregator.rlwe.ring import DEGREE, products
 from foedus.network.cid import cid_of
 from foedus.protocol.chunks import CHUNK_LANES, Lanes
 from foedus.protocol.fixedpoint import signed

@@ -91,6 +91,7 @@ def version(context: typer.Context) -> None:
 KNOWN_ERRORS = (
     ("foedus.node.errors", "NodeError"),
     ("foedus.node.devnet.errors", "DevnetError"),
+    ("foedus.aggregator.he.seal", "HeMissing"),
     ("foedus.contracts.errors", "LedgerError"),
     ("foedus.contracts.deployment", "MalformedDeployment"),
     ("foedus.learning.errors", "LearningError"),

@@ -12,6 +12,7 @@ import typer
 from eth_account.signers.local import LocalAccount
 
 from foedus.aggregator.keys import RoundKeys
+from foedus.aggregator.modes import require_libraries
 from foedus.contracts import calls
 from foedus.contracts.ledger import Ledger
 from foedus.contracts.relayed import SignedJoin
@@ -61,6 +62,7 @@ def join(
             parts = partitions or terms.params.max_participants
             if partition >= parts:
                 raise NodeError(f"--partition {partition} of {parts}: the parts are 0 to {parts - 1}")
+            require_libraries(terms.mode)
             for line in warnings(terms):
                 cli.note(f"• {line}")
             cli.confirm(f"Join {terms.name!r} with a stake of {ether(terms.params.stake)}, and run {app}?", yes=yes)

@@ -11,6 +11,7 @@ import typer
 from eth_account.signers.local import LocalAccount
 from rich.table import Table
 
+from foedus.aggregator.modes import require_libraries
 from foedus.contracts import calls
 from foedus.contracts.ledger import Ledger
 from foedus.contracts.tokens import allowance, approve, balance, create_task_with_token, permit
@@ -53,6 +54,7 @@ def create_(
 def publish(cli: Cli, built: Built, token: str, *, yes: bool) -> None:
     """Show what the terms mean, ask, and create the task. token: as the commands take it, or empty for ether."""
     currency = account_of(token) if token else ETHER
+    require_libraries(built.terms.mode)
     terms = replace(built.terms, model_cid=cid_of(built.initial_model))
     for line in warnings(terms):
         cli.note(f"• {line}")

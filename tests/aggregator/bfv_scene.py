@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foedus.aggregator import bfv
 from foedus.aggregator.bundle import Prepared
 from foedus.aggregator.freeze import Fault
-from foedus.aggregator.holders import Pair, holders
+from foedus.aggregator.he import bfv
+from foedus.aggregator.he.holders import Pair, holders
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Announcement, Bundle, GroupOpening, vector_mode
 from foedus.protocol.chunks import Lanes, padded, vector_root

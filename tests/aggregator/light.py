@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from foedus.aggregator import pieces
 from foedus.aggregator.aggregate import Outcome, aggregate
 from foedus.aggregator.bundle import Prepared
-from foedus.aggregator.lightsecagg import LightSecAgg, code_of, mode
+from foedus.aggregator.lightsecagg import pieces
+from foedus.aggregator.lightsecagg.mode import LightSecAgg, code_of, mode
 from foedus.aggregator.modes import Bundle, GroupOpening
 from foedus.aggregator.parts import Found, open_parts
 from foedus.protocol.chunks import Lanes

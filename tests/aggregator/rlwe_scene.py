@@ -13,8 +13,8 @@ from foedus.aggregator.bundle import Prepared
 from foedus.aggregator.freeze import Fault
 from foedus.aggregator.modes import Bundle, GroupOpening
 from foedus.aggregator.parts import Found, open_parts
-from foedus.aggregator.rlwe import Rlwe, mode
-from foedus.aggregator.rlwe_envelope import RlweEnvelope
+from foedus.aggregator.rlwe.envelope import RlweEnvelope
+from foedus.aggregator.rlwe.mode import Rlwe, mode
 from foedus.protocol.chunks import Lanes
 from foedus.protocol.ids import Position
 from tests.aggregator.conftest import World

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.bfv_envelope import ENVELOPE_BYTES
 from foedus.aggregator.bundle import WrongKeys
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, JunkShare, SeedsRootMismatch, UpdateRootMismatch
-from foedus.aggregator.he_params import BATCH, BFV, T, batches
-from foedus.aggregator.holders import announce
-from foedus.aggregator.known import Refused
+from foedus.aggregator.he.bfv_envelope import ENVELOPE_BYTES
+from foedus.aggregator.he.holders import announce
+from foedus.aggregator.he.known import Refused
+from foedus.aggregator.he.params import BATCH, BFV, T, batches
+from foedus.aggregator.he.seal import Decryptor
 from foedus.aggregator.layout import UnfitLayout
-from foedus.aggregator.seal import Decryptor
 from foedus.protocol.chunks import MalformedLanes
 from foedus.protocol.ids import Hash32, Position
 from tests.aggregator.bfv_scene import LANES, MODE, Opened, lanes_of, wild

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.he_params import BFV, LARGEST_MODULUS, OtherParameters, Parameters, T, WeakParameters, checked
-from foedus.aggregator.seal import (
+from foedus.aggregator.he.params import BFV, LARGEST_MODULUS, OtherParameters, Parameters, T, WeakParameters, checked
+from foedus.aggregator.he.seal import (
     Decryptor,
     Encryptor,
     HeMissing,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.he_params import T
-from foedus.aggregator.holder_parts import part_bytes
-from foedus.aggregator.holders import may_aggregate
-from foedus.aggregator.known import Refused
+from foedus.aggregator.he.holder_parts import part_bytes
+from foedus.aggregator.he.holders import may_aggregate
+from foedus.aggregator.he.known import Refused
+from foedus.aggregator.he.params import T
 from foedus.aggregator.layout import Layout
 from foedus.protocol.chunks import vector_root
 from foedus.protocol.ids import ZERO32, Attempt, Opening, Position, RoundNumber

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.ciphertexts import Form, MalformedCiphertexts, packed, size_of, unpacked
-from foedus.aggregator.he_params import BFV, CKKS
+from foedus.aggregator.he.ciphertexts import Form, MalformedCiphertexts, packed, size_of, unpacked
+from foedus.aggregator.he.params import BFV, CKKS
 
 FORMS = pytest.mark.parametrize("form", [BFV.form, CKKS.form, BFV.key_form, CKKS.key_form])
 
@@ -84,9 +84,9 @@ def test_a_sum_is_the_same_bytes_in_any_order_and_in_another_process(name: str, 
     for at, blob in enumerate(vectors):
         (tmp_path / f"{at}").write_bytes(blob)
     program = (
-        "import sys, pathlib, hashlib; from foedus.aggregator import he_params;"
+        "import sys, pathlib, hashlib; from foedus.aggregator.he import params;"
         "blobs = [pathlib.Path(name).read_bytes() for name in sys.argv[2:]];"
-        "print(hashlib.sha256(getattr(he_params, sys.argv[1]).form.summed(blobs)).hexdigest())"
+        "print(hashlib.sha256(getattr(params, sys.argv[1]).form.summed(blobs)).hexdigest())"
     )
     names = [str(tmp_path / f"{at}") for at in range(7)]
     ran = subprocess.run([sys.executable, "-c", program, name, *names], capture_output=True, text=True, check=True)

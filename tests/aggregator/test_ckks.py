@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.ckks_envelope import ENVELOPE_BYTES
-from foedus.aggregator.flood import DEVIATION, flooded, gaussian
 from foedus.aggregator.freeze import BundleMalformed, JunkShare
-from foedus.aggregator.he_params import CKKS, LARGEST_MODULUS, SLOTS, OtherParameters, Parameters, WeakParameters
-from foedus.aggregator.known import Refused
-from foedus.aggregator.seal import Decryptor, Encryptor, MalformedKey, check_key, make_keys, tenseal
+from foedus.aggregator.he.ckks_envelope import ENVELOPE_BYTES
+from foedus.aggregator.he.flood import DEVIATION, flooded, gaussian
+from foedus.aggregator.he.known import Refused
+from foedus.aggregator.he.params import CKKS, LARGEST_MODULUS, SLOTS, OtherParameters, Parameters, WeakParameters
+from foedus.aggregator.he.seal import Decryptor, Encryptor, MalformedKey, check_key, make_keys, tenseal
 from foedus.protocol.ids import Position
 from foedus.simulation.ports import Away
 from foedus.simulation.simulate import simulate

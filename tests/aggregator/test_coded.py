@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.coded import CHECKS, Code, UnfitCode, deal, decode, summed
-from foedus.aggregator.dealing import Challenge, fits, shown
-from foedus.aggregator.field import RUN, Elements, P, lagrange, uniform
-from foedus.aggregator.misfits import Untellable, misfits, wrong_values
+from foedus.aggregator.lightsecagg.coded import CHECKS, Code, UnfitCode, deal, decode, summed
+from foedus.aggregator.lightsecagg.dealing import Challenge, fits, shown
+from foedus.aggregator.lightsecagg.field import RUN, Elements, P, lagrange, uniform
+from foedus.aggregator.lightsecagg.misfits import Untellable, misfits, wrong_values
 
 
 class Dealt:

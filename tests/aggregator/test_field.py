@@ -9,8 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator import field
-from foedus.aggregator.field import MAX_COLUMNS, RUN, Elements, MalformedElements, Matrix, P, Uniform, lagrange, uniform
+from foedus.aggregator.lightsecagg import field
+from foedus.aggregator.lightsecagg.field import (
+    MAX_COLUMNS,
+    RUN,
+    Elements,
+    MalformedElements,
+    Matrix,
+    P,
+    Uniform,
+    lagrange,
+    uniform,
+)
 
 ELEMENTS = st.sampled_from([0, 1, 2, P // 2, P // 2 + 1, P - 2, P - 1]) | st.integers(0, P - 1)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import CryptoError
 
-from foedus.aggregator.boxsign import SIGNATURE_BYTES, sign, verify
-from foedus.aggregator.holders import announce, check_announcement, holders, key_place, may_aggregate
+from foedus.aggregator.he.boxsign import SIGNATURE_BYTES, sign, verify
+from foedus.aggregator.he.holders import announce, check_announcement, holders, key_place, may_aggregate
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
 from foedus.protocol.commitments import Context

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foedus.aggregator import pieces
-from foedus.aggregator.coded import decode
-from foedus.aggregator.dealing import Challenge, fits
-from foedus.aggregator.field import Elements, P, from_bytes, from_signed, lagrange
+from foedus.aggregator.lightsecagg import pieces
+from foedus.aggregator.lightsecagg.coded import decode
+from foedus.aggregator.lightsecagg.dealing import Challenge, fits
+from foedus.aggregator.lightsecagg.field import Elements, P, from_bytes, from_signed, lagrange
 from foedus.protocol.ids import Position
 from tests.aggregator.light import Light
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foedus.aggregator.bundle import WrongKeys
-from foedus.aggregator.coded import CHECKS
-from foedus.aggregator.field import P, to_bytes
-from foedus.aggregator.lightsecagg import code_of
-from foedus.aggregator.masksum import HEAD, correction
+from foedus.aggregator.lightsecagg.coded import CHECKS
+from foedus.aggregator.lightsecagg.field import P, to_bytes
+from foedus.aggregator.lightsecagg.masksum import HEAD, correction
+from foedus.aggregator.lightsecagg.mode import code_of
 from foedus.aggregator.parts import parts_from_bytes
 from foedus.aggregator.update import metric_bits
 from foedus.protocol.bitmap import to_bitmap

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator.he_params import T
-from foedus.aggregator.pads import opened, pad, pad_sum, residues
+from foedus.aggregator.he.pads import opened, pad, pad_sum, residues
+from foedus.aggregator.he.params import T
 from foedus.protocol.ids import Seed
 
 SEED = Seed(sha256(b"pad").digest())

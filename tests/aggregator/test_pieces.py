@@ -10,12 +10,12 @@ from hashlib import sha256
 import pytest
 from nacl.public import Box, PrivateKey, PublicKey
 
-from foedus.aggregator import pieces
 from foedus.aggregator.bundle import BundleError
-from foedus.aggregator.coded import CHECKS
-from foedus.aggregator.dealing import Challenge, shown
-from foedus.aggregator.field import to_bytes
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, JunkShare, SeedsRootMismatch, UpdateRootMismatch
+from foedus.aggregator.lightsecagg import pieces
+from foedus.aggregator.lightsecagg.coded import CHECKS
+from foedus.aggregator.lightsecagg.dealing import Challenge, shown
+from foedus.aggregator.lightsecagg.field import to_bytes
 from foedus.aggregator.modes import NoPart
 from foedus.protocol.ids import ZERO32, Hash32, Position, RoundNumber
 from tests.aggregator.light import MODE, Light

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from foedus.aggregator.ring import DEGREE, RUN, Multiplier, products
+from foedus.aggregator.rlwe.ring import DEGREE, RUN, Multiplier, products
 from foedus.aggregator.seeds import prg
 
 HALF = DEGREE // 2

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.public import Box, PrivateKey, PublicKey
 
-from foedus.aggregator import vectorshares
 from foedus.aggregator.bundle import WrongKeys
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, JunkShare, SeedsRootMismatch, UpdateRootMismatch
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.modes import NoPart
-from foedus.aggregator.noisy import SECRET_MAX, draw_secret, hidden, public_seed, read_back
-from foedus.aggregator.ring import DEGREE, products
-from foedus.aggregator.rlwe import PART_HEAD
-from foedus.aggregator.rlwe_envelope import seal
+from foedus.aggregator.rlwe import vectorshares
+from foedus.aggregator.rlwe.envelope import seal
+from foedus.aggregator.rlwe.mode import PART_HEAD
+from foedus.aggregator.rlwe.noisy import SECRET_MAX, draw_secret, hidden, public_seed, read_back
+from foedus.aggregator.rlwe.ring import DEGREE, products
 from foedus.protocol.bitmap import from_bitmap
 from foedus.protocol.chunks import Lanes, MalformedLanes
 from foedus.protocol.fixedpoint import NotRepresentable

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foedus.aggregator import vectorshares as vs
-from foedus.aggregator.vectorshares import CHECKS, PRIME
+from foedus.aggregator.rlwe import vectorshares as vs
+from foedus.aggregator.rlwe.vectorshares import CHECKS, PRIME
 
 SIZE = 64
 LARGEST = PRIME // 2

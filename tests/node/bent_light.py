@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 from foedus.aggregator.bundle import Prepared
-from foedus.aggregator.lightsecagg import LightSecAgg
+from foedus.aggregator.lightsecagg.mode import LightSecAgg
 from foedus.node.cli import main
 
 honest_prepare, honest_part = LightSecAgg.prepare, LightSecAgg.part

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from foedus.aggregator.holders import Pair, holders
+from foedus.aggregator.he.holders import Pair, holders
 from foedus.aggregator.layout import Layout
 from foedus.contracts.ledger import Ledger
 from foedus.learning.build import build

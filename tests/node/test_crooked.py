@@ -36,7 +36,7 @@ LIES = {
 }
 PATIENCE_SECONDS = 150
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def start_crooked(network: LocalNetwork, node: LocalNode, lies: Path) -> None:

@@ -20,7 +20,7 @@ from tests.node.waiting import wait_for_the_end
 HERE = Path(__file__).parent
 TASK_FILE, APP = HERE / "story" / "liars.toml", HERE.parents[1] / "examples" / "digits" / "app.py"
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def test_two_lying_survivors_change_nothing(tmp_path):

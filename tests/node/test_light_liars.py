@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 TASK_FILE, APP = HERE / "story" / "light.toml", HERE.parents[1] / "examples" / "digits" / "app.py"
 DEALER, LIAR = 5, 6
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def start_bent(network: LocalNetwork, node: LocalNode, lie: str) -> None:

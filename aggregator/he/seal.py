@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foedus.aggregator.ciphertexts import MalformedCiphertexts
-from foedus.aggregator.he_params import BFV, CKKS, SLOTS, Parameters, checked
-from foedus.aggregator.protobuf import fields, fixed64, framed, varint
+from foedus.aggregator.he.ciphertexts import MalformedCiphertexts
+from foedus.aggregator.he.params import BFV, CKKS, SLOTS, Parameters, checked
+from foedus.aggregator.he.protobuf import fields, fixed64, framed, varint
 
 VERSIONS = {BFV: b"FDK\x01", CKKS: b"FDK\x02"}
 _HEADER = struct.Struct(">IHH")

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foedus.aggregator.boxsign import SIGNATURE_BYTES
 from foedus.aggregator.bundle import BadBox, BundleError
+from foedus.aggregator.he.boxsign import SIGNATURE_BYTES
+from foedus.aggregator.he.known import BOX_BYTES, opened_word
 from foedus.aggregator.keys import RoundKeys
-from foedus.aggregator.known import BOX_BYTES, opened_word
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.seeds import BadSeed, checked_seed
 from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations, islice
 
-from foedus.aggregator.vectorshares import Elements, centred, opened, strays, wrong
+from foedus.aggregator.rlwe.vectorshares import Elements, centred, opened, strays, wrong
 
 TRIES = 400
 """Ways of leaving parts out that are tried, about a millisecond each: all ways with up to two lies among 27 parts."""

@@ -16,12 +16,12 @@ from nacl.public import Box, PrivateKey, PublicKey
 from numpy.typing import NDArray
 
 from foedus.aggregator.bundle import BadBox, box_place
-from foedus.aggregator.ciphertexts import MalformedCiphertexts
-from foedus.aggregator.he_params import SALT_BITS, SALTS, Parameters
+from foedus.aggregator.he.ciphertexts import MalformedCiphertexts
+from foedus.aggregator.he.params import SALT_BITS, SALTS, Parameters
+from foedus.aggregator.he.seal import Decryptor
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import BOX_OVERHEAD, Layout
 from foedus.aggregator.modes import NoPart
-from foedus.aggregator.seal import Decryptor
 from foedus.protocol.commitments import Context, tagged
 from foedus.protocol.ids import Hash32, Position
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foedus.aggregator.ciphertexts import Form
+from foedus.aggregator.he.ciphertexts import Form
 
 LARGEST_MODULUS = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
 """Bits of the coefficient modulus that leave 128 bits of security, by degree, for ternary secrets: table 1 of the

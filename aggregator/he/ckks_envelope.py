@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foedus.aggregator.boxsign import SIGNATURE_BYTES
 from foedus.aggregator.bundle import BundleError
-from foedus.aggregator.known import BOX_BYTES
+from foedus.aggregator.he.boxsign import SIGNATURE_BYTES
+from foedus.aggregator.he.known import BOX_BYTES
 from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
 from foedus.protocol.ids import Cid, Hash32, Position
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from foedus.aggregator.keys import Random
 from foedus.aggregator.lanesource import LaneSource, source_of
-from foedus.aggregator.ring import DEGREE, RUN, products
+from foedus.aggregator.rlwe.ring import DEGREE, RUN, products
 from foedus.aggregator.seeds import Keystream
 from foedus.protocol.chunks import CHUNK_LANES, Lanes
 from foedus.protocol.commitments import Context, tagged

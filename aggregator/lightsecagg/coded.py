@@ -20,7 +20,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from foedus.aggregator.field import MAX_COLUMNS, RUN, Elements, Matrix, Uniform, add, floats, lagrange
+from foedus.aggregator.lightsecagg.field import MAX_COLUMNS, RUN, Elements, Matrix, Uniform, add, floats, lagrange
 
 CHECKS = 3
 """Lanes of a piece that only hide what its dealer shows of the others."""

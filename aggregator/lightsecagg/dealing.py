@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from foedus.aggregator.coded import ALIGN, CHECKS, Code
-from foedus.aggregator.field import Elements, Matrix, P, Uniform, floats, lagrange, uniform
+from foedus.aggregator.lightsecagg.coded import ALIGN, CHECKS, Code
+from foedus.aggregator.lightsecagg.field import Elements, Matrix, P, Uniform, floats, lagrange, uniform
 
 _LEVELS = 6
 """32**6 lanes are more than any piece has."""

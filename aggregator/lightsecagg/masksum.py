@@ -13,12 +13,22 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from foedus.aggregator.coded import Code, deal
-from foedus.aggregator.dealing import Challenge
-from foedus.aggregator.field import RUN, Elements, P, add, centred, from_bytes, from_signed, subtract, to_bytes
 from foedus.aggregator.lanesource import BLOCK_LANES, LaneSource
+from foedus.aggregator.lightsecagg.coded import Code, deal
+from foedus.aggregator.lightsecagg.dealing import Challenge
+from foedus.aggregator.lightsecagg.field import (
+    RUN,
+    Elements,
+    P,
+    add,
+    centred,
+    from_bytes,
+    from_signed,
+    subtract,
+    to_bytes,
+)
+from foedus.aggregator.lightsecagg.misfits import Untellable, misfits
 from foedus.aggregator.messages import reveal_place
-from foedus.aggregator.misfits import Untellable, misfits
 from foedus.protocol.commitments import Context, tagged
 from foedus.protocol.ids import Position
 

@@ -22,8 +22,8 @@ from nacl.public import Box, PrivateKey, PublicKey
 from foedus.aggregator.bundle import BadBox, BundleError
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import ENVELOPE_HEAD, Layout
-from foedus.aggregator.ring import DEGREE
-from foedus.aggregator.vectorshares import CHECKS, Dealing, Elements, MalformedShare, fits, from_bytes, to_bytes
+from foedus.aggregator.rlwe.ring import DEGREE
+from foedus.aggregator.rlwe.vectorshares import CHECKS, Dealing, Elements, MalformedShare, fits, from_bytes, to_bytes
 from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
 from foedus.protocol.commitments import Context, tagged
 from foedus.protocol.ids import Cid, Hash32, Position

@@ -21,15 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foedus.aggregator.bundle import BadBox, BundleError, Prepared, rows_root
-from foedus.aggregator.ckks_envelope import VERSION, CkksEnvelope, body_bytes, parse_envelope
-from foedus.aggregator.flood import flooded
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, Fault, JunkShare, SeedsRootMismatch
-from foedus.aggregator.he_params import BATCH, CKKS, SLOTS, batches
-from foedus.aggregator.holder_parts import FLOODED_PART, MalformedPart, part_bytes, part_lanes, part_of, part_place
-from foedus.aggregator.holders import check_announcement, holders
-from foedus.aggregator.keyed import Keyed, check_mine
+from foedus.aggregator.he.ckks_envelope import VERSION, CkksEnvelope, body_bytes, parse_envelope
+from foedus.aggregator.he.flood import flooded
+from foedus.aggregator.he.holder_parts import FLOODED_PART, MalformedPart, part_bytes, part_lanes, part_of, part_place
+from foedus.aggregator.he.holders import check_announcement, holders
+from foedus.aggregator.he.keyed import Keyed, check_mine
+from foedus.aggregator.he.known import Encrypted, Refused, decrypted, found_tag, opened_word, salts, sealed_word, tag_of
+from foedus.aggregator.he.params import BATCH, CKKS, SLOTS, batches
 from foedus.aggregator.keys import Random, RoundKeys
-from foedus.aggregator.known import Encrypted, Refused, decrypted, found_tag, opened_word, salts, sealed_word, tag_of
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Bundle, GroupOpening, VectorEnvelope, VectorMode, WrongPart
 from foedus.aggregator.sumtree import GroupLeaves

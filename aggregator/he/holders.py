@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from foedus.aggregator.boxsign import sign, verify
+from foedus.aggregator.he.boxsign import sign, verify
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import Layout
 from foedus.protocol.commitments import Context, tagged

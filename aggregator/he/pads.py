@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from foedus.aggregator.he_params import T
+from foedus.aggregator.he.params import T
 from foedus.aggregator.seeds import BLOCK_CHUNKS, Keystream
 from foedus.protocol.chunks import CHUNK_BYTES
 from foedus.protocol.ids import Seed

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foedus.aggregator.bfv_envelope import BfvEnvelope, pad_seed
 from foedus.aggregator.bundle import BadBox
-from foedus.aggregator.he_params import BATCH, BFV, T
-from foedus.aggregator.holder_parts import KEY_PART, PAD_PART, MalformedPart, part_lanes, part_of, part_place
-from foedus.aggregator.holders import holders
+from foedus.aggregator.he.bfv_envelope import BfvEnvelope, pad_seed
+from foedus.aggregator.he.holder_parts import KEY_PART, PAD_PART, MalformedPart, part_lanes, part_of, part_place
+from foedus.aggregator.he.holders import holders
+from foedus.aggregator.he.known import Refused, decrypted, found_tag, opened_word
+from foedus.aggregator.he.pads import Residues, opened, pad_sum
+from foedus.aggregator.he.params import BATCH, BFV, T
 from foedus.aggregator.keys import RoundKeys
-from foedus.aggregator.known import Refused, decrypted, found_tag, opened_word
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Bundle, GroupOpening, WrongPart
-from foedus.aggregator.pads import Residues, opened, pad_sum
 from foedus.aggregator.sumtree import GroupLeaves
 from foedus.protocol.chunks import lanes_to_bytes
 from foedus.protocol.commitments import Context

@@ -6,17 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from foedus.aggregator import holders as holding
-from foedus.aggregator.boxsign import SIGNATURE_BYTES
 from foedus.aggregator.bundle import WrongKeys
-from foedus.aggregator.ciphertexts import MalformedCiphertexts
 from foedus.aggregator.freeze import BundleMalformed, Fault, UpdateRootMismatch
-from foedus.aggregator.he_params import OtherParameters, Parameters, WeakParameters, batches
-from foedus.aggregator.holders import Pair
+from foedus.aggregator.he import holders as holding
+from foedus.aggregator.he.boxsign import SIGNATURE_BYTES
+from foedus.aggregator.he.ciphertexts import MalformedCiphertexts
+from foedus.aggregator.he.holders import Pair
+from foedus.aggregator.he.params import OtherParameters, Parameters, WeakParameters, batches
+from foedus.aggregator.he.seal import Encryptor, MalformedKey, check_key, key_bytes, make_keys
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import Layout, UnfitLayout
 from foedus.aggregator.modes import Announcement, Blob, VectorEnvelope
-from foedus.aggregator.seal import Encryptor, MalformedKey, check_key, key_bytes, make_keys
 from foedus.protocol.chunks import vector_root
 from foedus.protocol.commitments import Context
 from foedus.protocol.ids import Hash32, Position

@@ -24,10 +24,10 @@ from nacl.exceptions import CryptoError
 from nacl.public import Box, PrivateKey, PublicKey
 
 from foedus.aggregator.bundle import BadBox, BundleError, box_place, rows_root
-from foedus.aggregator.coded import CHECKS, Code
-from foedus.aggregator.field import Elements, MalformedElements, from_bytes, uniform
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import BOX_OVERHEAD, ENVELOPE_HEAD, Layout
+from foedus.aggregator.lightsecagg.coded import CHECKS, Code
+from foedus.aggregator.lightsecagg.field import Elements, MalformedElements, from_bytes, uniform
 from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
 from foedus.protocol.commitments import Context, tagged
 from foedus.protocol.ids import Cid, Hash32, Position

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foedus.aggregator.he_params import BATCH, T, batches
+from foedus.aggregator.he.params import BATCH, T, batches
 from foedus.protocol.commitments import Context, tagged
 from foedus.protocol.ids import Hash32, Position
 

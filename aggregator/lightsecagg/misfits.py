@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from foedus.aggregator.coded import CHECKS, Code
-from foedus.aggregator.dealing import Challenge
-from foedus.aggregator.field import Elements, P, lagrange
+from foedus.aggregator.lightsecagg.coded import CHECKS, Code
+from foedus.aggregator.lightsecagg.dealing import Challenge
+from foedus.aggregator.lightsecagg.field import Elements, P, lagrange
 
 
 class Untellable(ValueError):

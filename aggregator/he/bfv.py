@@ -17,19 +17,19 @@ from hashlib import sha256
 
 import numpy as np
 
-from foedus.aggregator.bfv_envelope import VERSION, BfvEnvelope, Body, pad_hash, pad_seed, parse_envelope
-from foedus.aggregator.bfv_opening import make_part, open_group, tag_found
 from foedus.aggregator.bundle import BadBox, BundleError, Prepared, rows_root
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, Fault, JunkShare, SeedsRootMismatch
-from foedus.aggregator.he_params import BATCH, BFV, SLOTS, T, batches
-from foedus.aggregator.holder_parts import part_bytes
-from foedus.aggregator.holders import check_announcement, holders
-from foedus.aggregator.keyed import Keyed, check_mine
+from foedus.aggregator.he.bfv_envelope import VERSION, BfvEnvelope, Body, pad_hash, pad_seed, parse_envelope
+from foedus.aggregator.he.bfv_opening import make_part, open_group, tag_found
+from foedus.aggregator.he.holder_parts import part_bytes
+from foedus.aggregator.he.holders import check_announcement, holders
+from foedus.aggregator.he.keyed import Keyed, check_mine
+from foedus.aggregator.he.known import opened_word, salts, sealed_word, tag_of
+from foedus.aggregator.he.pads import Residues, pad, residues
+from foedus.aggregator.he.params import BATCH, BFV, SLOTS, T, batches
 from foedus.aggregator.keys import Random, RoundKeys
-from foedus.aggregator.known import opened_word, salts, sealed_word, tag_of
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Bundle, GroupOpening, VectorEnvelope, VectorMode
-from foedus.aggregator.pads import Residues, pad, residues
 from foedus.aggregator.seeds import self_seed
 from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, vector_root
 from foedus.protocol.commitments import Context

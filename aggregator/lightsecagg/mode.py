@@ -13,11 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from foedus.aggregator import field, pieces
 from foedus.aggregator.bundle import BadBox, BundleError, Prepared, WrongKeys
-from foedus.aggregator.coded import Code, decode, summed
-from foedus.aggregator.dealing import Challenge, fits, shown
-from foedus.aggregator.field import Elements, MalformedElements
 from foedus.aggregator.freeze import (
     BundleMalformed,
     BundleMismatch,
@@ -29,7 +25,19 @@ from foedus.aggregator.freeze import (
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.lanesource import LaneSource, source_of
 from foedus.aggregator.layout import Layout
-from foedus.aggregator.masksum import HEAD, MalformedPart, correction, hide, part_from_bytes, part_to_bytes, sort_out
+from foedus.aggregator.lightsecagg import field, pieces
+from foedus.aggregator.lightsecagg.coded import Code, decode, summed
+from foedus.aggregator.lightsecagg.dealing import Challenge, fits, shown
+from foedus.aggregator.lightsecagg.field import Elements, MalformedElements
+from foedus.aggregator.lightsecagg.masksum import (
+    HEAD,
+    MalformedPart,
+    correction,
+    hide,
+    part_from_bytes,
+    part_to_bytes,
+    sort_out,
+)
 from foedus.aggregator.modes import Announcement, Blob, Bundle, GroupOpening, NoPart, VectorEnvelope, WrongPart
 from foedus.aggregator.sumtree import GroupLeaves
 from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, vector_root

@@ -16,7 +16,6 @@ from hashlib import sha256
 
 import numpy as np
 
-from foedus.aggregator import vectorshares
 from foedus.aggregator.bundle import BadBox, BundleError, Prepared, WrongKeys
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, Fault, JunkShare, SeedsRootMismatch, check_update
 from foedus.aggregator.keys import Random, RoundKeys
@@ -24,12 +23,13 @@ from foedus.aggregator.lanesource import LaneSource
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.messages import reveal_place
 from foedus.aggregator.modes import Announcement, Blob, Bundle, GroupOpening, NoPart, VectorEnvelope, WrongPart
-from foedus.aggregator.noisy import SECRET_MAX, draw_secret, hidden, read_back
-from foedus.aggregator.ring import DEGREE, RUN
-from foedus.aggregator.rlwe_envelope import VERSION, RlweEnvelope, open_share, parse, seal
-from foedus.aggregator.rlwe_opening import settle
+from foedus.aggregator.rlwe import vectorshares
+from foedus.aggregator.rlwe.envelope import VERSION, RlweEnvelope, open_share, parse, seal
+from foedus.aggregator.rlwe.noisy import SECRET_MAX, draw_secret, hidden, read_back
+from foedus.aggregator.rlwe.opening import settle
+from foedus.aggregator.rlwe.ring import DEGREE, RUN
+from foedus.aggregator.rlwe.vectorshares import Elements, MalformedShare
 from foedus.aggregator.sumtree import GroupLeaves
-from foedus.aggregator.vectorshares import Elements, MalformedShare
 from foedus.protocol.bitmap import to_bitmap
 from foedus.protocol.chunks import Lanes, vector_root
 from foedus.protocol.commitments import Context, tagged

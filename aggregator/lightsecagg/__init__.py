@@ -1,0 +1,1 @@
+"""The mode `lightsecagg`: see `mode`, then `coded` (the code), `dealing` (junk has a name), `pieces`, `masksum`."""
