@@ -130,6 +130,6 @@ def test_the_table_is_as_the_page_says(homes: Homes, tmp_path: Path):
     homes.open(everybody(but=[7]))
     with sqlite3.connect(tmp_path / "4.sqlite") as db:
         (row,) = db.execute("SELECT task, round, base, attempt, survivors FROM unmask_guard").fetchall()
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
     context = homes.world.context
     assert row == (context.task, 1, context.base_root, 1, homes.world.round_.seed + b"\x7f")
