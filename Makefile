@@ -60,7 +60,7 @@ test: setup-dev lint
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not processes and not long" tests
 	$(BIN)/python -m pytest -m "processes and not long" tests
 
-# Longer stories of daemons that cheat and lie.
+# Longer stories of daemons: those that cheat, lie and withhold, budgets, offers, lost holders.
 test-long: setup-dev
 	$(BIN)/python -m pytest -m long tests
 

@@ -38,7 +38,7 @@ from tests.node.test_story import Teller
 TASK_FILE = Path(__file__).parent / "story" / "bfv.toml"
 MEMBERS = 6
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @dataclass

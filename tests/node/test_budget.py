@@ -87,6 +87,7 @@ async def publish(network: LocalNetwork, built: Built, terms: Terms) -> str:
 
 
 @pytest.mark.processes
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_nodes_sit_out_the_round_that_would_overspend(tmp_path, built):
     terms = lowered(built)

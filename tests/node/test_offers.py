@@ -28,7 +28,7 @@ TASK_FILE = Path(__file__).parent / "story" / "task.toml"
 RICH = Account.from_key(dev_accounts(count=1)[0].key)
 """Deployed the contracts: guardian, and owner of the factory's timelock."""
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 class Offers:

@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 TASK_FILE, APP = HERE / "story" / "withheld.toml", HERE.parents[1] / "examples" / "digits" / "app.py"
 PATIENCE_SECONDS = 180
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def start_silent(network: LocalNetwork, node: LocalNode) -> None:
