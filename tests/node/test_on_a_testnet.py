@@ -25,7 +25,7 @@ APP = Path(__file__).parents[2] / "examples" / "heart_survey" / "app.py"
 FINAL_AFTER = 4
 """Blocks below the newest one that this chain calls final."""
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 def finalize(proxy: FaultyRpc) -> None:
