@@ -32,7 +32,8 @@ from tests.node.dropouts import Stage, begin, stopped
 
 HERE = Path(__file__).parent
 TASK_FILE, APP = HERE / "story" / "dropouts.toml", HERE.parents[1] / "examples" / "digits" / "app.py"
-MODES = ("lightsecagg", "bfv", pytest.param("rlwe", marks=pytest.mark.long))
+LONG = pytest.mark.long
+MODES = ("lightsecagg", "bfv", pytest.param("ckks", marks=LONG), pytest.param("rlwe", marks=LONG))
 """What masked does is told in `test_story` and `test_closed_group`."""
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
