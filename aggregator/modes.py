@@ -202,6 +202,26 @@ class VectorMode(Protocol):
         ...
 
 
+class Unannounced:
+    """A mode in which nobody announces anything: what is dealt is sealed to keys that the chain has."""
+
+    def announcer(self, layout: Layout, context: Context, group: int) -> Position | None:
+        """Nobody."""
+        return None
+
+    def announce(
+        self, layout: Layout, context: Context, group: int, me: Position, keys: RoundKeys, random: Random
+    ) -> Announcement:
+        """Never asked for."""
+        raise ValueError("nothing is announced in this mode")
+
+    def check_announcement(self, layout: Layout, context: Context, group: int, public: bytes) -> str | None:
+        return "nothing is announced in this mode"
+
+    def announcement_limit(self, layout: Layout) -> int:
+        return 0
+
+
 ROOMS: dict[Mode, str] = {"lightsecagg": "lightsecagg.mode", "rlwe": "rlwe.mode", "bfv": "he.bfv", "ckks": "he.ckks"}
 """Where each mode is: imported where it is asked for."""
 

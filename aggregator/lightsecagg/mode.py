@@ -38,7 +38,7 @@ from foedus.aggregator.lightsecagg.masksum import (
     part_to_bytes,
     sort_out,
 )
-from foedus.aggregator.modes import Announcement, Blob, Bundle, GroupOpening, NoPart, VectorEnvelope, WrongPart
+from foedus.aggregator.modes import Blob, Bundle, GroupOpening, NoPart, Unannounced, VectorEnvelope, WrongPart
 from foedus.aggregator.sumtree import GroupLeaves
 from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, vector_root
 from foedus.protocol.commitments import Context
@@ -58,26 +58,10 @@ def code_of(layout: Layout, lanes: int) -> Code:
     return Code(members, needed, min(members // 2, needed - 1, MOST_PRIVATE), lanes)
 
 
-class LightSecAgg:
+class LightSecAgg(Unannounced):
     """See `modes.VectorMode`, whose methods these are."""
 
     name: Mode = "lightsecagg"
-
-    def announcer(self, layout: Layout, context: Context, group: int) -> Position | None:
-        """Nobody: pieces are sealed to keys that the chain has."""
-        return None
-
-    def announce(
-        self, layout: Layout, context: Context, group: int, me: Position, keys: RoundKeys, random: Random
-    ) -> Announcement:
-        """Never asked for."""
-        raise ValueError("nothing is announced in this mode")
-
-    def check_announcement(self, layout: Layout, context: Context, group: int, public: bytes) -> str | None:
-        return "nothing is announced in this mode"
-
-    def announcement_limit(self, layout: Layout) -> int:
-        return 0
 
     def prepare(
         self,

@@ -22,7 +22,7 @@ from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.lanesource import LaneSource
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.messages import reveal_place
-from foedus.aggregator.modes import Announcement, Blob, Bundle, GroupOpening, NoPart, VectorEnvelope, WrongPart
+from foedus.aggregator.modes import Blob, Bundle, GroupOpening, NoPart, Unannounced, VectorEnvelope, WrongPart
 from foedus.aggregator.rlwe import vectorshares
 from foedus.aggregator.rlwe.envelope import VERSION, RlweEnvelope, open_share, parse, seal
 from foedus.aggregator.rlwe.noisy import SECRET_MAX, draw_secret, hidden, read_back
@@ -48,26 +48,10 @@ def _part_head(layout: Layout, context: Context, group: int, survivors: Sequence
     return PART + tagged("foedus/rlwe/part/v1", reveal_place(context), *place)
 
 
-class Rlwe:
+class Rlwe(Unannounced):
     """See `modes.VectorMode`, whose methods these are."""
 
     name: Mode = "rlwe"
-
-    def announcer(self, layout: Layout, context: Context, group: int) -> Position | None:
-        """Nobody: shares are sealed to keys that the chain has."""
-        return None
-
-    def announce(
-        self, layout: Layout, context: Context, group: int, me: Position, keys: RoundKeys, random: Random
-    ) -> Announcement:
-        """Never asked for."""
-        raise ValueError("nothing is announced in this mode")
-
-    def check_announcement(self, layout: Layout, context: Context, group: int, public: bytes) -> str | None:
-        return "nothing is announced in this mode"
-
-    def announcement_limit(self, layout: Layout) -> int:
-        return 0
 
     def prepare(
         self,
