@@ -24,6 +24,9 @@ const heard = []
 node.services.pubsub.addEventListener('message', ({ detail }) => {
   heard.push({ author: detail.from?.toString(), hex: Buffer.from(detail.data).toString('hex') })
 })
+const identified = new Map()
+node.addEventListener('peer:identify', ({ detail }) => identified.set(detail.peerId.toString(), detail))
+const once = (target, event) => new Promise(resolve => target.addEventListener(event, resolve, { once: true }))
 const open = ({ peer, protocol }) => node.dialProtocol(peerIdFromString(peer), protocol)
 
 const commands = {
@@ -31,9 +34,10 @@ const commands = {
     const connection = await node.dial(multiaddr(address))
     return { peer: connection.remotePeer.toString(), security: connection.encryption, muxer: connection.multiplexer }
   },
+  // What the peer said of itself: asked by itself on every new connection, and a second stream for it would be refused.
   identify: async ({ peer }) => {
-    const [connection] = node.getConnections(peerIdFromString(peer))
-    const { peerId, protocols, listenAddrs } = await node.services.identify.identify(connection)
+    while (!identified.has(peer)) await once(node, 'peer:identify')
+    const { peerId, protocols, listenAddrs } = identified.get(peer)
     return { peer: peerId.toString(), protocols, addresses: listenAddrs.map(String) }
   },
   ping: ({ peer }) => node.services.ping.ping(peerIdFromString(peer)),
