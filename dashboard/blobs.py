@@ -9,6 +9,7 @@ from typing import Protocol
 
 from foedus.network.folder import FolderStore, ReadOnly
 from foedus.network.kubo import KuboStore
+from foedus.network.kubo_rpc import KuboRpc
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobStore
 
@@ -48,5 +49,5 @@ class ThreadedStore:
 def open_store(place: Path | str) -> ClosableStore:
     """A folder of blocks, or, where `place` begins with http, the IPFS daemon at that RPC address."""
     if isinstance(place, str) and place.startswith(("http://", "https://")):
-        return KuboStore(place)
+        return KuboStore(KuboRpc(place))
     return FolderStore(Path(place))

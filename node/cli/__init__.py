@@ -97,7 +97,7 @@ KNOWN_ERRORS = (
     ("foedus.learning.errors", "LearningError"),
     ("foedus.network.errors", "NetworkError"),
     ("foedus.network.disk", "StoreFull"),
-    ("foedus.network.kubo", "KuboError"),
+    ("foedus.network.kubo_rpc", "KuboError"),
     ("foedus.protocol.manifest", "MalformedManifest"),
     ("foedus.protocol.ports", "BlobMissing"),
     ("foedus.protocol.ports", "BlobCorrupt"),

@@ -21,6 +21,7 @@ from foedus.contracts.ledger import Ledger
 from foedus.incentives.settlement import payout_rule
 from foedus.network.folder import FolderStore
 from foedus.network.kubo import KuboStore
+from foedus.network.kubo_rpc import KuboRpc
 from foedus.node.bench import load_terms
 from foedus.node.chain import read_task, treasury_of
 from foedus.node.cli.context import Cli, cli_of
@@ -79,7 +80,7 @@ def audit(
 async def _blobs(cli: Cli, ledger: Ledger, store: Path | None, ipfs: str) -> AsyncIterator[BlobStore]:
     """The store named, else the home's with the network behind it."""
     if ipfs:
-        kubo = KuboStore(ipfs)
+        kubo = KuboStore(KuboRpc(ipfs))
         try:
             yield kubo
         finally:

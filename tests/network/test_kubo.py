@@ -9,7 +9,8 @@ from threading import Thread
 import pytest
 
 from foedus.network.cid import CHUNK, cid_of
-from foedus.network.kubo import KuboError, KuboStore
+from foedus.network.kubo import KuboStore
+from foedus.network.kubo_rpc import KuboError, KuboRpc
 from foedus.protocol.ports import BlobCorrupt
 
 
@@ -35,7 +36,7 @@ def test_a_daemon_that_lies_is_caught() -> None:
     Thread(target=server.serve_forever, daemon=True).start()
 
     async def main() -> None:
-        store = KuboStore(f"http://127.0.0.1:{server.server_port}/")
+        store = KuboStore(KuboRpc(f"http://127.0.0.1:{server.server_port}/"))
         with pytest.raises(BlobCorrupt):
             await store.get(cid_of(b"something else"), 1000)
         with pytest.raises(BlobCorrupt):

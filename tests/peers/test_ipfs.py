@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import ipfshttpclient
 import pytest
 
 from foedus.network.cid import CHUNK, InvalidCid, cid_of
 from foedus.network.host import Host
 from foedus.network.keys import generate_secret
-from foedus.network.kubo import KuboStore
+from foedus.network.ipfs_client import ClientRpc
+from foedus.network.kubo import KuboStore, Rpc
+from foedus.network.kubo_rpc import KuboRpc
 from foedus.network.netstore import NetworkStore
 from foedus.network.store import BlockStore
 from foedus.protocol.ids import Cid
@@ -50,9 +53,15 @@ async def _is_pinned(daemon: str, cid: Cid) -> bool:
     return answer.status_code == 200 and cid in answer.text
 
 
-def test_a_daemon_stores_and_returns_what_we_name(daemon: str) -> None:
+def _client(daemon: str) -> ClientRpc:
+    host, port = daemon.removeprefix("http://").split(":")
+    return ClientRpc(ipfshttpclient.Client(f"/ip4/{host}/tcp/{port}/http"), timeout=2)
+
+
+@pytest.mark.parametrize("rpc", [KuboRpc, _client], ids=["ours", "ipfshttpclient"])
+def test_a_daemon_stores_and_returns_what_we_name(daemon: str, rpc: Callable[[str], Rpc]) -> None:
     async def main() -> None:
-        kubo = KuboStore(daemon)
+        kubo = KuboStore(rpc(daemon))
         store: BlobStore = kubo
         for blob in map(os.urandom, SIZES):
             cid = await store.put(blob)
@@ -60,15 +69,19 @@ def test_a_daemon_stores_and_returns_what_we_name(daemon: str) -> None:
             assert await store.get(cid, len(blob)) == blob
         with pytest.raises(BlobTooLarge):
             await store.get(cid, 3 * CHUNK)
+        assert await _is_pinned(daemon, cid)
+        await kubo.unpin(cid)
+        assert not await _is_pinned(daemon, cid)
         await kubo.unpin(cid)
         await kubo.close()
 
     asyncio.run(main())
 
 
-def test_a_daemon_without_the_blob_says_so(daemon: str) -> None:
+@pytest.mark.parametrize("rpc", [lambda url: KuboRpc(url, timeout=2), _client], ids=["ours", "ipfshttpclient"])
+def test_a_daemon_without_the_blob_says_so(daemon: str, rpc: Callable[[str], Rpc]) -> None:
     async def main() -> None:
-        store = KuboStore(daemon, timeout=2)
+        store = KuboStore(rpc(daemon))
         with pytest.raises(BlobMissing):
             await store.get(cid_of(os.urandom(100)), 1000)
         with pytest.raises(InvalidCid):
@@ -81,7 +94,7 @@ def test_a_daemon_without_the_blob_says_so(daemon: str) -> None:
 def test_the_daemon_itself_lists_the_pin_and_reads_the_blob_whole(daemon: str) -> None:
     async def main() -> None:
         blob = os.urandom(3 * CHUNK + 7)
-        kubo = KuboStore(daemon)
+        kubo = KuboStore(KuboRpc(daemon))
         cid = await kubo.put(blob)
         assert (await _rpc(daemon, "cat", arg=cid)).content == blob
         assert await _is_pinned(daemon, cid)
@@ -98,7 +111,7 @@ def test_collection_keeps_what_was_put_until_it_is_unpinned(daemon: str) -> None
 
     async def main() -> None:
         blob = os.urandom(2 * CHUNK + 7)
-        kubo = KuboStore(daemon, timeout=2)
+        kubo = KuboStore(KuboRpc(daemon, timeout=2))
         cid = await kubo.put(blob)
         (await _rpc(daemon, "repo/gc")).raise_for_status()
         assert await kubo.get(cid, len(blob)) == blob
@@ -126,7 +139,7 @@ def test_blobs_move_between_an_embedded_store_and_a_daemon_both_ways_under_one_n
 
     async def main() -> None:
         ours, theirs = os.urandom(3 * CHUNK + 7), os.urandom(2 * CHUNK + 9)
-        kubo = KuboStore(daemon)
+        kubo = KuboStore(KuboRpc(daemon))
         async with _node(tmp_path / "far") as (far, embedded), _node(tmp_path / "middle") as (middle, bridge):
             middle.add_peer(far.addresses[0])
             await eventually(middle.connected)
