@@ -18,9 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nacl.exceptions import CryptoError
-from nacl.public import Box, PrivateKey, PublicKey
-
+from foedus.aggregator.boxes import Unsealable, seal_box, unseal_box
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.lanesource import LaneSource
 from foedus.aggregator.layout import ENVELOPE_HEAD, Layout
@@ -33,7 +31,6 @@ from foedus.protocol.commitments import Context, seed_hash, seeds_root, tagged
 from foedus.protocol.ids import Address, Cid, Hash32, Position, Seed
 
 VERSION = b"FDB\x01"
-_NONCE = Box.NONCE_SIZE
 
 
 class BundleError(ValueError):
@@ -167,11 +164,10 @@ def make_bundle(
     xs = range(1, len(layout.committee) + 1)
     dealt = [share(seeds[row][1], xs, layout.threshold, random) for row in sorted(seeds)]
     body = b"".join(hashes.values()) + b"".join(point for _, points in dealt for point in points)
-    secret_key = PrivateKey(keys.box)
     for index, member in enumerate(layout.committee):
         receiver = layout.roster[member]
         plain = box_place(context, address, receiver.address) + b"".join(shares[index] for shares, _ in dealt)
-        body += bytes(Box(secret_key, PublicKey(receiver.box_key)).encrypt(plain, random(_NONCE)))
+        body += seal_box(plain, keys, receiver.box_key, random)
     secrets = Secrets(place_of(context, address), own)
     return Prepared(blob, vector_root(blob), rows_root(hashes, layout.width), secrets, body)
 
@@ -212,8 +208,8 @@ def open_box(layout: Layout, context: Context, envelope: Envelope, me: Position,
     sender, mine = layout.roster[envelope.owner], layout.roster[me]
     sealed = envelope.boxes[layout.share_index(me) - 1]
     try:
-        plain = Box(PrivateKey(keys.box), PublicKey(sender.box_key)).decrypt(sealed)
-    except (CryptoError, ValueError, RuntimeError) as error:
+        plain = unseal_box(sealed, keys, sender.box_key)
+    except Unsealable as error:
         raise BadBox(f"the box of position {envelope.owner} for {mine.address} does not open") from error
     if plain[:32] != box_place(context, sender.address, mine.address):
         raise BadBox(f"the box of position {envelope.owner} for {mine.address} was sealed for another place")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Protocol
 
 import numpy as np
@@ -61,7 +62,26 @@ def source_of(update: Lanes | LaneSource) -> LaneSource:
 def all_lanes(source: LaneSource) -> Lanes:
     """Every lane: uint32, shape (source.lanes,)."""
     out: Lanes = np.empty(source.lanes, dtype=np.uint32)
+    write_lanes(source, out)
+    return out
+
+
+def write_lanes(source: LaneSource, out: Lanes) -> None:
+    """The same, to `out`, which may be the memory that the source reads."""
     fill = source.begin()
     for start in range(0, source.lanes, BLOCK_LANES):
         fill(out[start : start + BLOCK_LANES])
-    return out
+
+
+def stored(source: LaneSource) -> bytes:
+    """Every lane as it is stored, big-endian: made and put in that order where it will stay, while it is in cache."""
+    out = BytesIO(bytes(4 * source.lanes))  # the one buffer of the vector's size: written in place, handed out uncopied
+    view = out.getbuffer()
+    native, swapped, fill = np.frombuffer(view, dtype=np.uint32), np.frombuffer(view, dtype=">u4"), source.begin()
+    for start in range(0, source.lanes, BLOCK_LANES):
+        block = slice(start, start + BLOCK_LANES)
+        fill(native[block])
+        swapped[block] = native[block]
+    del native, swapped
+    view.release()
+    return out.getvalue()

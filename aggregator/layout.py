@@ -12,6 +12,7 @@ from types import MappingProxyType
 from nacl.bindings import crypto_scalarmult
 from nacl.exceptions import CryptoError
 
+from foedus.aggregator.boxes import SEAL_BYTES
 from foedus.protocol.bitmap import Pair
 from foedus.protocol.groups import Groups, components, neighbours
 from foedus.protocol.ids import Position, PublicKey
@@ -24,7 +25,7 @@ ENVELOPE_LIMIT = 1 << 20
 ENVELOPE_HEAD = 4 + 59
 """Bytes of an envelope before its hashes: the version and the CID of the masked vector."""
 
-BOX_OVERHEAD = 24 + 16 + 32
+BOX_OVERHEAD = SEAL_BYTES + 32
 """Bytes of a box beyond its shares: nonce, authenticator, and what binds it to its place."""
 
 _PROBE = bytes([1]) * 32

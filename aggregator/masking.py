@@ -1,18 +1,17 @@
 """The masked update: y_i = u_i + PRG(b_i) + sum over j > i of PRG(s_ij) - sum over j < i of PRG(s_ij), modulo 2**32.
 
 Double masking after Bonawitz et al., CCS 2017; the order of a pair is that of their positions. A block of the update is
-made, masked and put in the other byte order where it will stay, while it is in cache.
+made and masked while it is in cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 
 import numpy as np
 
-from foedus.aggregator.lanesource import BLOCK_LANES, LaneSource, source_of
+from foedus.aggregator.lanesource import BLOCK_LANES, Fill, LaneSource, source_of, stored
 from foedus.aggregator.seeds import ZEROS, Keystream
 from foedus.protocol.chunks import Lanes
 from foedus.protocol.ids import Position, Seed
@@ -34,36 +33,42 @@ def terms_of(owner: Position, own: Seed, pairs: Mapping[Position, Seed]) -> list
     return [(own, 1), *((seed, pair_sign(owner, other)) for other, seed in sorted(pairs.items()))]
 
 
-def masked(update: Lanes | LaneSource, terms: Sequence[Term], first_chunk: int = 0) -> bytes:
-    """The masked vector as it is stored: big-endian chunks.
+class MaskedLanes:
+    """The lanes of an update with masks added, a LaneSource.
 
     update: an array, uint32, whole chunks, or what makes its lanes block by block; first_chunk: which of the masks'
     chunks its first one is. Raises MalformedLanes where an array is something else, and what the source raises.
     """
-    source = source_of(update)
-    out = BytesIO(bytes(4 * source.lanes))  # the one buffer of the vector's size: written in place, handed out uncopied
-    view = out.getbuffer()
-    mask_into(view, source, terms, first_chunk)
-    view.release()
-    return out.getvalue()
+
+    def __init__(self, update: Lanes | LaneSource, terms: Sequence[Term], first_chunk: int = 0) -> None:
+        self._source, self._terms, self._first_chunk = source_of(update), terms, first_chunk
+
+    @property
+    def lanes(self) -> int:
+        return self._source.lanes
+
+    def begin(self) -> Fill:
+        fill, room = self._source.begin(), memoryview(bytearray(4 * min(BLOCK_LANES, self.lanes)))
+        mask = np.frombuffer(room, dtype=">u4")
+        masks = [
+            (Keystream(seed, self._first_chunk).xor_into, np.add if sign > 0 else np.subtract)
+            for seed, sign in self._terms
+        ]
+
+        def masked_fill(out: Lanes) -> None:
+            fill(out)
+            still, piece, words = ZEROS[: out.nbytes], room[: out.nbytes], mask[: out.shape[0]]
+            with _short_buffers():
+                for draw, combine in masks:
+                    draw(still, piece)
+                    combine(out, words, out)
+
+        return masked_fill
 
 
-def mask_into(view: memoryview, source: LaneSource, terms: Sequence[Term], first_chunk: int = 0) -> None:
-    """The same, to memory of 4 bytes a lane, which may be where an array's lanes come from."""
-    lanes, stored = np.frombuffer(view, dtype=np.uint32), np.frombuffer(view, dtype=">u4")
-    room = memoryview(bytearray(4 * min(BLOCK_LANES, source.lanes)))
-    mask, fill = np.frombuffer(room, dtype=">u4"), source.begin()
-    masks = [(Keystream(seed, first_chunk).xor_into, np.add if sign > 0 else np.subtract) for seed, sign in terms]
-    with _short_buffers():
-        for start in range(0, source.lanes, BLOCK_LANES):
-            block = slice(start, start + BLOCK_LANES)
-            run = lanes[block]
-            still, piece, words = ZEROS[: run.nbytes], room[: run.nbytes], mask[: run.shape[0]]
-            fill(run)
-            for draw, combine in masks:
-                draw(still, piece)
-                combine(run, words, run)
-            np.copyto(stored[block], run)
+def masked(update: Lanes | LaneSource, terms: Sequence[Term], first_chunk: int = 0) -> bytes:
+    """The masked vector as it is stored: see MaskedLanes."""
+    return stored(MaskedLanes(update, terms, first_chunk))
 
 
 @contextmanager

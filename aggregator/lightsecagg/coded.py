@@ -28,7 +28,7 @@ CHECKS = 3
 ALIGN = 32
 """Lanes of a piece, but for those of the checks, are a multiple of this."""
 
-_CUT = 1 << 11
+_CUT = 1 << 12
 """Columns that are multiplied at a time, which keeps them in cache."""
 
 

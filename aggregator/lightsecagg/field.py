@@ -64,14 +64,7 @@ def from_signed(lanes: NDArray[np.uint32]) -> Elements:
     return found
 
 
-def centred(elements: Elements) -> NDArray[np.int32]:
-    """Elements as the integers nearest to zero: -(p - 1) / 2..(p - 1) / 2, int32."""
-    signed = elements.view(np.int32)
-    found: NDArray[np.int32] = signed - np.int32(P) * (signed > P // 2)
-    return found
-
-
-def from_bytes(blob: bytes, count: int) -> Elements:
+def from_bytes(blob: bytes | memoryview, count: int) -> Elements:
     """The elements that `to_bytes` wrote. Raises MalformedElements unless there are `count` of them, all below p."""
     if len(blob) != 4 * count:
         raise MalformedElements(f"{len(blob)} bytes where {count} elements take {4 * count}")

@@ -21,7 +21,6 @@ from foedus.aggregator.lightsecagg.field import (
     Elements,
     P,
     add,
-    centred,
     from_bytes,
     from_signed,
     subtract,
@@ -77,7 +76,7 @@ def part_from_bytes(code: Code, context: Context, group: int, member: Position, 
     """A receiver's sum, shape (cut_lanes,). Raises MalformedPart, or MalformedElements."""
     if blob[:HEAD] != _head(context, group, member):
         raise MalformedPart(f"{len(blob)} bytes that are no part of group {group} by position {member}")
-    return from_bytes(blob[HEAD:], code.cut_lanes)
+    return from_bytes(memoryview(blob)[HEAD:], code.cut_lanes)
 
 
 def _head(context: Context, group: int, member: Position) -> bytes:
@@ -111,21 +110,23 @@ def correction(vectors: Sequence[bytes], masks: Elements) -> bytes:
     """What turns the sum of stored vectors modulo 2**32 into the sum of updates: as stored, big-endian lanes.
 
     masks: the sum of the vectors' masks, shape (lanes,). The sum of updates modulo p, read as the integer nearest to
-    zero, is the sum itself where that is within (p - 1) / 2.
+    zero, is the sum itself where that is within (p - 1) / 2. It is reduced after that much is added, and so not below
+    zero; then it is taken off with the vectors' sum.
     """
     out = BytesIO(bytes(4 * masks.size))  # written in place, handed out uncopied
     view, lanes = out.getbuffer(), [np.frombuffer(vector, dtype=">u4") for vector in vectors]
     made = np.frombuffer(view, dtype=">u4")
     for start in range(0, masks.size, _RUN):
         run = slice(start, min(start + _RUN, masks.size))
-        stored = np.zeros(run.stop - start, dtype=np.uint32)
-        unmasked, scratch = np.zeros_like(stored), np.empty_like(stored)
+        stored = np.full(run.stop - start, P // 2, dtype=np.uint32)
+        unmasked, scratch = stored.copy(), np.empty_like(stored)
         for first in range(0, len(lanes), _BATCH):
             total, reduced = _sums([each[run] for each in lanes[first : first + _BATCH]])
             np.add(stored, total, out=stored)
             add(unmasked, reduced, scratch)
         subtract(unmasked, masks[run], scratch)
-        made[run] = centred(unmasked).view(np.uint32) - stored
+        np.subtract(unmasked, stored, out=unmasked)
+        made[run] = unmasked
     del made
     view.release()
     return out.getvalue()

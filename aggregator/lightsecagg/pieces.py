@@ -20,9 +20,8 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
-from nacl.exceptions import CryptoError
-from nacl.public import Box, PrivateKey, PublicKey
 
+from foedus.aggregator.boxes import Unsealable, seal_box, unseal_box
 from foedus.aggregator.bundle import BadBox, BundleError, box_place, rows_root
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import BOX_OVERHEAD, ENVELOPE_HEAD, Layout
@@ -35,7 +34,6 @@ from foedus.protocol.ids import Cid, Hash32, Position
 VERSION = b"FDL\x01"
 KEY_BYTES = 32
 _BOX = BOX_OVERHEAD + KEY_BYTES
-_NONCE = Box.NONCE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def boxed(
     """A piece's key, for its receiver alone."""
     sender, other = layout.roster[me], layout.roster[receiver]
     plain = box_place(context, sender.address, other.address) + key
-    return bytes(Box(PrivateKey(keys.box), PublicKey(other.box_key)).encrypt(plain, random(_NONCE)))
+    return seal_box(plain, keys, other.box_key, random)
 
 
 def parse_envelope(layout: Layout, code: Code, owner: Position, blob: bytes) -> PieceEnvelope:
@@ -144,8 +142,8 @@ def open_piece(
     sender, mine = layout.roster[envelope.owner], layout.roster[me]
     named = f"position {envelope.owner} for {mine.address}"
     try:
-        plain = Box(PrivateKey(keys.box), PublicKey(sender.box_key)).decrypt(envelope.boxes[at])
-    except (CryptoError, ValueError, RuntimeError) as error:
+        plain = unseal_box(envelope.boxes[at], keys, sender.box_key)
+    except Unsealable as error:
         raise BadBox(f"the box of {named} does not open") from error
     if plain[:32] != box_place(context, sender.address, mine.address):
         raise BadBox(f"the box of {named} was sealed for another place")

@@ -16,9 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nacl.exceptions import CryptoError
-from nacl.public import Box, PrivateKey, PublicKey
-
+from foedus.aggregator.boxes import SEAL_BYTES, Unsealable, seal_box, unseal_box
 from foedus.aggregator.bundle import BadBox, BundleError
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import ENVELOPE_HEAD, Layout
@@ -32,8 +30,7 @@ VERSION = b"FDN\x01"
 NUMBERS = DEGREE + CHECKS
 """Elements of a share."""
 
-_NONCE = Box.NONCE_SIZE
-_BOX = _NONCE + 16 + 2 * NUMBERS
+_BOX = SEAL_BYTES + 2 * NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +73,9 @@ def seal(
     plain = [to_bytes(share) for share in dealing.shares]
     hashes = [_share_hash(layout, context, me, p, share) for p, share in zip(layout.committee, plain, strict=True)]
     shown = dealing.shown(_challenge(layout, context, me, hashes))
-    body, secret = b"".join(hashes) + to_bytes(shown), PrivateKey(keys.box)
+    body = b"".join(hashes) + to_bytes(shown)
     for member, share in zip(layout.committee, plain, strict=True):
-        body += bytes(Box(secret, PublicKey(layout.roster[member].box_key)).encrypt(share, random(_NONCE)))
+        body += seal_box(share, keys, layout.roster[member].box_key, random)
     return dealing_root(hashes, shown), body
 
 
@@ -114,8 +111,8 @@ def open_share(layout: Layout, context: Context, envelope: RlweEnvelope, me: Pos
     sender, mine = layout.roster[envelope.owner], layout.roster[me]
     x, named = layout.share_index(me), f"the share of position {envelope.owner} for {mine.address}"
     try:
-        plain = Box(PrivateKey(keys.box), PublicKey(sender.box_key)).decrypt(envelope.boxes[x - 1])
-    except (CryptoError, ValueError, RuntimeError) as error:
+        plain = unseal_box(envelope.boxes[x - 1], keys, sender.box_key)
+    except Unsealable as error:
         raise BadBox(f"{named} does not open") from error
     if _share_hash(layout, context, envelope.owner, me, plain) != envelope.hashes[x - 1]:
         raise BadBox(f"{named} is not the one that was committed")

@@ -19,7 +19,7 @@ from foedus.aggregator.bundle import Prepared, make_bundle, pair_seeds, parse_en
 from foedus.aggregator.freeze import check_shares
 from foedus.aggregator.lanesource import LaneSource, all_lanes
 from foedus.aggregator.layout import Layout
-from foedus.aggregator.masking import Term, masked, pair_sign, terms_of
+from foedus.aggregator.masking import MaskedLanes, Term, masked, pair_sign, terms_of
 from foedus.aggregator.messages import Reveal, Slot
 from foedus.aggregator.rules import initial_state, rule_of
 from foedus.aggregator.seeds import self_seed
@@ -28,7 +28,7 @@ from foedus.aggregator.unmask import Collected, FirstFreeze, collect, reveal
 from foedus.aggregator.updatestream import UpdateStream
 from foedus.learning.update import rounding_key
 from foedus.network.cid import cid_of
-from foedus.protocol.chunks import CHUNK_LANES, Lanes, lanes_from_bytes, vector_root
+from foedus.protocol.chunks import CHUNK_LANES, Lanes, vector_root
 from foedus.protocol.fixedpoint import signed, to_fixed
 from foedus.protocol.ids import ZERO32, Attempt, Opening, Position, RoundNumber, Seed, Wei
 from foedus.protocol.manifest import Manifest
@@ -92,7 +92,7 @@ class Masked:
         self.collected = self._collect()
         self.due = self.update * np.uint32(self.job.survivors)
         self.vectors = self._vectors()
-        self.total = np.frombuffer(masked(self.due, self._public()), dtype=">u4").astype(np.uint32)
+        self.total = all_lanes(MaskedLanes(self.due, self._public()))
         self.shared = SharedMasking(self.manifest.update_lanes, workers=2)
 
     def _bundle(self, position: Position, update: Lanes | LaneSource) -> Prepared:
@@ -145,7 +145,7 @@ class Masked:
 
     def unmask(self) -> None:
         self.collected = self._collect()
-        self._open(lanes_from_bytes(masked(self.total, self._away()), self.manifest.update_lanes))
+        self._open(all_lanes(MaskedLanes(self.total, self._away())))
 
     def _unmask_shared(self) -> None:
         """The same by two processes."""

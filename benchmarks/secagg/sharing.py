@@ -11,8 +11,8 @@ from multiprocessing.sharedctypes import RawArray
 
 import numpy as np
 
-from foedus.aggregator.lanesource import WholeLanes
-from foedus.aggregator.masking import Term, mask_into
+from foedus.aggregator.lanesource import write_lanes
+from foedus.aggregator.masking import MaskedLanes, Term
 from foedus.protocol.chunks import CHUNK_LANES, Lanes
 
 _held: list[Array[c_uint32]] = []
@@ -25,7 +25,7 @@ def _hold(memory: Array[c_uint32]) -> None:
 def _part(low: int, high: int, terms: Sequence[Term]) -> None:
     """Masks chunks low..high - 1 of the shared vector, in place."""
     lanes = np.frombuffer(_held[0], dtype=np.uint32)[low * CHUNK_LANES : high * CHUNK_LANES]
-    mask_into(lanes.data, WholeLanes(lanes), terms, low)
+    write_lanes(MaskedLanes(lanes, terms, low), lanes)
 
 
 class SharedMasking:
@@ -39,10 +39,11 @@ class SharedMasking:
         self._run([])
 
     def masked(self, update: Lanes, terms: Sequence[Term]) -> Lanes:
-        """The masked vector's lanes."""
-        np.frombuffer(self._memory, dtype=np.uint32)[:] = update
+        """The masked vector's lanes, good until the next call."""
+        lanes = np.frombuffer(self._memory, dtype=np.uint32)
+        lanes[:] = update
         self._run(terms)
-        return np.frombuffer(self._memory, dtype=">u4").astype(np.uint32)
+        return lanes
 
     def _run(self, terms: Sequence[Term]) -> None:
         waiting = [self._pool.submit(_part, low, high, terms) for low, high in self._bounds]

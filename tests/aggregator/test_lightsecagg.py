@@ -106,6 +106,7 @@ def test_a_correction_makes_the_sum_of_updates_from_that_of_vectors(vectors: int
     edges = np.array([0, 1, P - 1, P - 2], dtype=np.uint32)
     stored = [random.choice(edges, lanes, p=[0.01, 0.01, 0.97, 0.01]) for _ in range(vectors)]
     updates = random.integers(-(P // 2), P // 2 + 1, lanes)
+    updates[:4] = P // 2, -(P // 2), 0, -1
     masks = (np.sum(stored, axis=0, dtype=np.int64) - updates) % P
     made = lanes_from_bytes(correction([to_bytes(each) for each in stored], masks.astype(np.uint32)) + bytes(848), 512)
     total = np.sum(stored, axis=0, dtype=np.uint32) + made[:lanes]

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foedus.aggregator.freeze import TooFewSurvivors
-from foedus.aggregator.masking import masked
+from foedus.aggregator.lanesource import all_lanes, write_lanes
+from foedus.aggregator.masking import MaskedLanes, masked
 from foedus.aggregator.seeds import BLOCK_CHUNKS, prg
 from foedus.protocol.chunks import MalformedLanes, lanes_from_bytes
 from foedus.protocol.ids import Position, Seed
@@ -108,6 +109,18 @@ def test_a_vector_of_any_length_gets_all_its_masks(chunks: int) -> None:
         due += prg(seed, 0, chunks) if sign > 0 else -prg(seed, 0, chunks)
     assert np.array_equal(lanes_from_bytes(masked(update, terms), update.shape[0]), due)
     assert np.array_equal(update, before)
+
+
+def test_masks_come_off_where_a_vector_lies_and_part_by_part() -> None:
+    update = np.random.default_rng(1).integers(0, 2**32, 256 * 401, dtype=np.uint32)
+    terms = [(Seed(bytes([number]) + bytes(31)), (-1) ** number) for number in range(1, 6)]
+    lanes = all_lanes(MaskedLanes(update, terms))
+    assert np.array_equal(lanes, lanes_from_bytes(masked(update, terms), update.shape[0]))
+    away = [(seed, -sign) for seed, sign in terms]
+    for first, last in ((0, 7), (7, 401)):
+        part = lanes[256 * first : 256 * last]
+        write_lanes(MaskedLanes(part, away, first), part)
+    assert np.array_equal(lanes, update)
 
 
 def test_masking_takes_one_vector_of_memory_and_a_tenth() -> None:
