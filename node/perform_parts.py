@@ -41,22 +41,48 @@ class SecondPart(NodeError):
 
 
 async def perform_parts(bench: Bench, task: Task, round_: Round, inspector: VectorInspector) -> None:
-    """Bind the guard, then make and offer my parts of this attempt. Raises SecondFreeze, UnsafeFreeze: then nothing is
-    offered."""
-    key: Key = (bench.task, round_.opening)
-    if bench.reveals.is_open(key):
-        return
-    layout, context, me = inspector.layout, inspector.context, bench.position(round_)
+    """Bind the guard, then begin to make and offer my parts of this attempt; called again, begin again where that
+    failed. Raises SecondFreeze, UnsafeFreeze: then nothing is offered."""
+    layout, context = inspector.layout, inspector.context
     await asyncio.to_thread(bind_survivors, layout, context, round_.survivors, bench.guard(round_))
-    parts: dict[int, Cid] = {}
-    for group in sorted({layout.group(position) for position in round_.survivors}):
-        if me in inspector.mode.openers(layout, context, group):
-            try:
-                parts[group] = await _made(bench, task, round_, inspector, group)
-            except (NoPart, SecondPart) as error:
-                log.error("no part given", task=bench.task, round=round_.number, group=group, why=str(error))
-    bench.reveals.open(key, Offer(round_.domain, Tender.of(context, me, parts).to_bytes(), lambda absent: b""))
-    log.info("parts offered", task=bench.task, round=round_.number, attempt=round_.attempt, groups=sorted(parts))
+    if inspector.giving is not None:
+        if not inspector.giving.done() or inspector.giving.exception() is None:
+            return
+        log.warning("parts not given", task=bench.task, round=round_.number, why=repr(inspector.giving.exception()))
+    _offer(bench, round_, inspector, {})
+    inspector.giving = asyncio.create_task(_give(bench, task, round_, inspector))
+
+
+def _offer(bench: Bench, round_: Round, inspector: VectorInspector, parts: Mapping[int, Cid]) -> None:
+    tender = Tender.of(inspector.context, bench.position(round_), parts)
+    key: Key = (bench.task, round_.opening)
+    bench.reveals.open(key, Offer(round_.domain, tender.to_bytes(), lambda absent: b""))
+
+
+async def _give(bench: Bench, task: Task, round_: Round, inspector: VectorInspector) -> None:
+    """Make my parts one after another, each as soon as its group's bundles are here: a group of which something for me
+    never comes keeps no other waiting."""
+    layout, me, parts = inspector.layout, bench.position(round_), dict[int, Cid]()
+    waiting = {
+        asyncio.create_task(inspector.whole(layout.members_of(group, round_.survivors))): group
+        for group in sorted({layout.group(position) for position in round_.survivors})
+        if me in inspector.mode.openers(layout, inspector.context, group)
+    }
+    try:
+        while waiting:
+            arrived, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for group, bundles in sorted((waiting.pop(each), each) for each in arrived):
+                bundles.result()
+                try:
+                    parts[group] = await _made(bench, task, round_, inspector, group)
+                except (NoPart, SecondPart) as error:
+                    log.error("no part given", task=bench.task, round=round_.number, group=group, why=str(error))
+                    continue
+                _offer(bench, round_, inspector, parts)
+                log.info("part offered", task=bench.task, round=round_.number, attempt=round_.attempt, group=group)
+    finally:
+        for each in waiting:
+            each.cancel()
 
 
 async def _made(bench: Bench, task: Task, round_: Round, inspector: VectorInspector, group: int) -> Cid:
@@ -67,7 +93,8 @@ async def _made(bench: Bench, task: Task, round_: Round, inspector: VectorInspec
     if kept is not None and await bench.store.local.has(Cid(kept[0].decode())):
         return Cid(kept[0].decode())
     members = layout.members_of(group, round_.survivors)
-    await inspector.ready(members)
+    if refused := sorted(set(members) - inspector.valid):
+        raise NoPart(f"I refused the bundles of positions {refused}")
     bundles = await inspector.bundles(members, mine=True)
     announced = bench.journal.announcement(bench.task, round_.opening, group)
     part = await asyncio.to_thread(
@@ -108,7 +135,8 @@ class PartCollector:
         for group, cid in tender.parts.items():
             if member in self._openers.get(group, ()) and (group, member) not in self._parts:
                 self._parts[group, member] = await self._bench.store.get(cid, limit, peers)
-        self._answered.add(member)
+        if all(group in tender.parts for group, openers in self._openers.items() if member in openers):
+            self._answered.add(member)
 
     async def _ask(self, peer: PeerId, member: Position) -> None:
         key: Key = (self._bench.task, self._round.opening)
@@ -122,7 +150,7 @@ class PartCollector:
             log.debug("no parts", peer=peer, round=self._round.number, error=str(error))
 
     def _ask_all(self) -> None:
-        """Begin to ask every opener that has not answered, and is not being asked already."""
+        """Begin to ask every opener that has not given all its parts, and is not being asked already."""
         for member in sorted({member for openers in self._openers.values() for member in openers}):
             account = self._layout.roster[member].address
             if account == self._bench.me or member in self._answered or member in self._asking:
@@ -143,14 +171,13 @@ class PartCollector:
 
         Raises KeyError where this node has nothing open for the attempt itself.
         """
-        me, began = self._bench.position(self._round), now()
-        mine = self._bench.reveals.mine((self._bench.task, self._round.opening), frozenset())
-        await self._hear(me, mine.reveal, [])
+        me, key, began = self._bench.position(self._round), (self._bench.task, self._round.opening), now()
         members = {member for openers in self._openers.values() for member in openers}
         seen, found = -1, None
         try:
             while True:
                 self._ask_all()
+                await self._hear(me, self._bench.reveals.mine(key, frozenset()).reveal, [])
                 await asyncio.sleep(LOOK_SECONDS)
                 late = now() - began >= min(GRACE_SECONDS, (until - began) / 2) or members <= self._answered
                 if (late and seen != len(self._parts)) or now() >= until:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,6 +21,7 @@ from foedus.protocol.events import Phase
 from foedus.protocol.ids import Address
 from foedus.protocol.task import Task
 
+HERE = Path(__file__).parent
 PATIENCE_SECONDS = 150
 
 
@@ -93,6 +96,19 @@ def stopped(nodes: list[LocalNode]) -> Iterator[None]:
     finally:
         for node in nodes:
             node.process.send_signal(signal.SIGCONT)
+
+
+def start_departing(network: LocalNetwork, node: LocalNode, when: str, deals: str = "well") -> None:
+    """Start a daemon that kills itself: `departing.py` says when, and how it deals."""
+    words = network.command(node, "node", "run", "--json-logs")[3:]
+    with node.log.open("ab") as log:
+        bent = [sys.executable, str(HERE / "departing.py"), when, deals, *words]
+        node.process = subprocess.Popen(bent, stdout=log, stderr=log, start_new_session=True)
+
+
+def gone(node: LocalNode) -> bool:
+    """Whether a daemon that was started runs no more."""
+    return node.process.poll() is not None
 
 
 def begin(network: LocalNetwork, file: Path, app: Path) -> Address:

@@ -1,4 +1,4 @@
-"""Dropouts where sums are opened by parts, with real processes: the aggregate is the plain sum, bit for bit.
+"""Dropouts in every private mode, with real processes: the aggregate is the plain sum, bit for bit.
 
 The committee of five bears one absence. Round 1 is quiet. In round 2 one node stands still until the others are frozen,
 in round 3 one from its commit on until the round is final. In round 4 two stand still before the freeze, one more than
@@ -33,8 +33,8 @@ from tests.node.dropouts import Stage, begin, stopped
 HERE = Path(__file__).parent
 TASK_FILE, APP = HERE / "story" / "dropouts.toml", HERE.parents[1] / "examples" / "digits" / "app.py"
 LONG = pytest.mark.long
-MODES = ("lightsecagg", "bfv", pytest.param("ckks", marks=LONG), pytest.param("rlwe", marks=LONG))
-"""What masked does is told in `test_story` and `test_closed_group`."""
+MODES = ("lightsecagg", "bfv", *(pytest.param(mode, marks=LONG) for mode in ("ckks", "rlwe", "masked")))
+"""More of masked is told in `test_story` and `test_closed_group`."""
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
