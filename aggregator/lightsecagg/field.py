@@ -27,8 +27,8 @@ Elements = NDArray[np.uint32]
 Floats = NDArray[np.float64]
 """Elements of the field as whole numbers in float64."""
 
-RUN = 1 << 13
-"""Elements that are made at a time: 32 KiB, which stays in cache."""
+RUN = 1 << 14
+"""Elements that are made at a time: 64 KiB, which stays in cache."""
 
 _SLICE = 64
 """Columns that are multiplied in one call of the linear-algebra library: it shares larger products among threads, which
