@@ -22,7 +22,7 @@ from foedus.aggregator.lightsecagg.field import Elements, Matrix, P, Uniform, fl
 _LEVELS = 6
 """32**6 lanes are more than any piece has."""
 
-_RUN = 1 << 15
+_RUN = 1 << 16
 """Lanes that are combined at a time."""
 
 
@@ -35,7 +35,7 @@ class Challenge:
         self._floats = np.empty(_RUN, dtype=np.float64)
 
     def first(self, lanes: Elements) -> Elements:
-        """32 lanes into one: shape (32 k,), k at most 1024, to (CHECKS, k)."""
+        """32 lanes into one: shape (32 k,), k at most 2048, to (CHECKS, k)."""
         given = self._floats[: lanes.size]
         floats(lanes, given)
         return self._maps[0].times(given.reshape(-1, ALIGN).T, np.empty((CHECKS, lanes.size // ALIGN), dtype=np.uint32))

@@ -151,7 +151,7 @@ def test_lanes_that_trade_places_do_not_fit() -> None:
     code = Code(3, 2, 1, 70_000)
     dealt, challenge = Dealt(code, np.random.default_rng(1)), Challenge(b"c" * 32)
     published = shown(code, challenge, dealt.seeds)
-    for one, other in ((0, 1), (0, 32), (0, 1024), (5, RUN + 5), (31, 40_000), (0, 32 * 1024)):
+    for one, other in ((0, 1), (0, 32), (0, 1024), (5, RUN + 5), (31, 40_000), (0, 32 * 1024), (9, 64 * 1024)):
         piece = dealt.pieces[1].copy()
         piece[[one, other]] = piece[[other, one]]
         assert not fits(code, challenge, published, 1, piece)
