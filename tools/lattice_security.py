@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from math import e, log, pi, sqrt
+from math import e, log, pi, prod, sqrt
 
+from foedus.aggregator.he import params
 from foedus.aggregator.rlwe.noisy import SECRET_COINS
 from foedus.aggregator.rlwe.ring import DEGREE
 from foedus.protocol.lattice import COINS
@@ -71,9 +72,18 @@ OPENED_PAIR = Instance(DEGREE, 2**32, coins(SECRET_COINS // 2), coins(COINS // 2
 """Of two survivors, whose sums of secrets and of noises everybody knows: half of the variance is left."""
 
 
+HE_SECRET, HE_NOISE = sqrt(2 / 3), 3.2
+"""Ternary secrets, and SEAL's noise."""
+
+BFV, CKKS = (
+    Instance(scheme.degree, prod(scheme.primes), HE_SECRET, HE_NOISE, 2 * scheme.degree)
+    for scheme in (params.BFV, params.CKKS)
+)
+
+
 def main() -> None:
-    """Print the mode's instances."""
-    for name, instance in (("rlwe", RLWE), ("rlwe, a pair's sum known", OPENED_PAIR)):
+    """Print the modes' instances."""
+    for name, instance in (("rlwe", RLWE), ("rlwe, a pair's sum known", OPENED_PAIR), ("bfv", BFV), ("ckks", CKKS)):
         sys.stdout.write(f"{name}: {instance.bits():.0f} bits (blocks of {instance.block()}); {instance}\n")
 
 
