@@ -27,7 +27,7 @@ $(BROWNIE)/brownie-installed: pyproject.toml constraints-brownie.txt tools/brown
 	mkdir -p $(BROWNIE)/home
 	touch $@
 
-# What bench-secagg is measured against. fedml pins numpy below 2, which flwr and tenseal do not want: it comes without
+# What bench-secagg and bench-network are measured against. fedml pins numpy below 2, which flwr and tenseal do not want: it comes without
 # its dependencies, for one module that imports numpy and torch.
 $(PEERS)/peers-installed: constraints-peers.txt
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
@@ -35,7 +35,7 @@ $(PEERS)/peers-installed: constraints-peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --constraint constraints-peers.txt --no-deps fedml
 	touch $@
 
-.PHONY: setup setup-dev demo test test-long lint contracts brownie bench-blocks bench-gas bench-secagg chaos invariants peers slither clean
+.PHONY: setup setup-dev demo test test-long lint contracts brownie bench-gas bench-network bench-secagg chaos invariants peers slither clean
 
 setup: $(BIN)/foedus-installed
 
@@ -68,8 +68,8 @@ brownie: $(BROWNIE)/brownie-installed
 	. $(BROWNIE)/bin/activate && export HOME="$(CURDIR)/$(BROWNIE)/home" && brownie compile && \
 		brownie test tests/contracts && brownie run deploy --network development
 
-bench-blocks: setup
-	$(BIN)/python benchmarks/bench_blocks.py
+bench-network: setup $(PEERS)/peers-installed
+	$(BIN)/python -m benchmarks.bench_network --peers $(PEERS)/bin/python
 
 bench-gas: setup-dev
 	$(BIN)/python -m benchmarks.bench_gas

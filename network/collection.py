@@ -12,14 +12,14 @@ import threading
 from collections.abc import Iterator
 from itertools import islice
 
+from foedus.network.backing import Blocks
 from foedus.network.cid import Part, is_raw
-from foedus.network.disk import Disk
 from foedus.network.pins import Pins
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobCorrupt, BlobMissing
 
 
-def reach(disk: Disk, root: Cid, seen: set[Cid]) -> Iterator[Cid]:
+def reach(disk: Blocks, root: Cid, seen: set[Cid]) -> Iterator[Cid]:
     """The blocks of a blob as far as its nodes are held, but those in `seen`, which grows by them."""
     if root in seen:
         return
@@ -45,7 +45,7 @@ class Collection:
     """One cycle. goal: the bytes in use at which it ends, 0 for everything that may go; grace: seconds for which what
     was read, and what is beneath it, stays."""
 
-    def __init__(self, disk: Disk, pins: Pins, goal: int, grace: float) -> None:
+    def __init__(self, disk: Blocks, pins: Pins, goal: int, grace: float) -> None:
         self._disk, self._pins, self._goal, self._grace = disk, pins, goal, grace
         self._lock = threading.Lock()
         self._touched: set[Cid] = set()
@@ -86,9 +86,9 @@ class Collection:
 
     def _remove(self, cid: Cid) -> None:
         with self._lock:
-            if self._grace and self._reads != self._disk.reads:
-                self._reads = self._disk.reads
-                for read in self._disk.read_within(self._grace):
+            if self._grace and self._reads != self._disk.reads.count:
+                self._reads = self._disk.reads.count
+                for read in self._disk.reads.within(self._grace):
                     for _ in reach(self._disk, read, self._touched):
                         pass
             if cid not in self._touched:

@@ -28,7 +28,13 @@ YIELD_WAIT = 0.3
 """Seconds by which the peer with the larger id dials later, so that two who know each other open one connection."""
 
 MAX_ADDRESSES = 8
-"""Addresses kept for a peer: the newest."""
+"""Addresses kept for a peer: the newest. They are tried in that order too."""
+
+MAX_PEERS = 4096
+"""Peers in the book; more are not dialled."""
+
+DIALS = 16
+"""Dials at a time; the others wait for their turn."""
 
 
 class Dialer:
@@ -38,19 +44,31 @@ class Dialer:
         self._swarm, self._peers, self._nursery = swarm, peers, nursery
         self._book: dict[PeerId, list[PeerAddress]] = {}
         self._tasks: dict[PeerId, trio.CancelScope] = {}
+        self._turns = trio.CapacityLimiter(DIALS)
 
     def add(self, address: PeerAddress) -> None:
         """Keep the address's peer connected from now on."""
         if address.peer == self._peers.me:
             return
+        if address.peer not in self._book and len(self._book) >= MAX_PEERS:
+            log.warning("book of peers full", peer=address.peer, peers=MAX_PEERS)
+            return
         known = self._book.setdefault(address.peer, [])
         if address in known:
-            return
-        known.append(address)
-        del known[:-MAX_ADDRESSES]
+            known.remove(address)
+        known.insert(0, address)
+        del known[MAX_ADDRESSES:]
         if address.peer not in self._tasks:
             self._tasks[address.peer] = trio.CancelScope()
             self._nursery.start_soon(self._keep, address.peer, self._tasks[address.peer])
+
+    def drop(self, address: PeerAddress) -> None:
+        """Forget one address, and the peer with its last one."""
+        known = self._book.get(address.peer, [])
+        if address in known:
+            known.remove(address)
+            if not known:
+                self.remove(address.peer)
 
     def remove(self, peer: PeerId) -> None:
         """Forget the peer's addresses and stop dialling it."""
@@ -79,23 +97,32 @@ class Dialer:
                 await trio.sleep(wait * random.uniform(0.8, 1.2))
                 wait = min(2 * wait, LONGEST_WAIT)
 
+    def addresses(self, peer: PeerId) -> tuple[PeerAddress, ...]:
+        """The peer's addresses in the book, the newest first."""
+        return tuple(self._book.get(peer, ()))
+
     async def _dial(self, peer: PeerId) -> bool:
         target = ID.from_string(peer)
-        for address in tuple(self._book[peer]):
+        for address in self.addresses(peer):
             try:
-                with trio.fail_after(DIAL_SECONDS):
-                    for place in await _resolve(address):
-                        await self._swarm.dial_addr(place, target)
-                        if self._peers.is_connected(peer):
-                            return True
+                async with self._turns:
+                    with trio.fail_after(DIAL_SECONDS):
+                        for place in await resolve(address):
+                            await self._swarm.dial_addr(place, target)
+                            if self._peers.is_connected(peer):
+                                return True
             except Exception as error:
                 log.debug("dial failed", address=str(address), error=repr(error))
             finally:
                 self._swarm.unblock_peer(target)
-        return self._peers.is_connected(peer)
+        if self._peers.is_connected(peer):
+            return True
+        self._peers.lapse(peer)
+        return False
 
 
-async def _resolve(address: PeerAddress) -> list[Multiaddr]:
+async def resolve(address: PeerAddress) -> list[Multiaddr]:
+    """Where the address is by IP. Raises OSError where its name has none."""
     if address.kind in ("ip4", "ip6"):
         return [Multiaddr(f"/{address.kind}/{address.host}/tcp/{address.port}")]
     family = {"dns4": socket.AF_INET, "dns6": socket.AF_INET6}.get(address.kind, socket.AF_UNSPEC)

@@ -1,7 +1,7 @@
 """Blocks as files: sharded by identifier, written whole or not at all, hashed on the way in and on the way out.
 
-Synchronous: `store` calls it from asyncio's threads, `blocks` from trio's. A file's name is its CID; a write is a
-temporary file, fsync and rename, so a crash leaves a block complete or absent; `flush` fsyncs the folders.
+Synchronous: threads of asyncio and of trio call it. A file's name is its CID. A write is a temporary file, then
+fsync and rename, so a crash leaves a block complete or absent; `flush` fsyncs the folders.
 """
 
 from __future__ import annotations
@@ -10,31 +10,32 @@ import contextlib
 import errno
 import os
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
+from foedus.network.backing import Reads, StoreFull
 from foedus.network.cid import BLOCK_LIMIT, InvalidCid, holds, parse_cid
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobCorrupt, BlobMissing
 
-READS_NOTED = 4096
-"""Reads that are remembered: collecting passes over what was just read."""
+CHECKS_NOTED = 1 << 16
+"""Blocks of which it is remembered that their files were checked, and when these were last changed."""
+
+_State = tuple[int, int, int]
 
 
-class StoreFull(OSError):
-    """The store has no room: by its quota, or because the disk under it has none. Sizes in bytes."""
+def _state(of: os.stat_result) -> _State:
+    return of.st_ino, of.st_size, of.st_mtime_ns
 
-    def __init__(self, need: int, used: int, quota: int, disk: bool = False, pinned: bool = False) -> None:
-        where = "the disk is full" if disk else f"the quota is {quota}"
-        held = ", all of it pinned or being read" if pinned else ""
-        super().__init__(
-            errno.ENOSPC,
-            f"no room for {need} more bytes with {used} used{held} ({where}): unpin and collect, or raise the quota",
-        )
-        self.need, self.used, self.quota, self.disk, self.pinned = need, used, quota, disk, pinned
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Disk:
@@ -42,11 +43,11 @@ class Disk:
 
     def __init__(self, folder: Path, quota: int) -> None:
         self._blocks, self._temporary, self.quota = folder / "blocks", folder / "tmp", quota
-        self._lock = threading.Lock()
+        self._lock, self._flushing = threading.Lock(), threading.Lock()
         self._counter = 0
         self._dirty: set[Path] = set()
-        self._reads: OrderedDict[Cid, float] = OrderedDict()
-        self.reads = 0
+        self._checked: OrderedDict[Cid, _State] = OrderedDict()
+        self.reads = Reads()
         self._blocks.mkdir(parents=True, exist_ok=True)
         self._temporary.mkdir(exist_ok=True)
         for torn in self._temporary.iterdir():
@@ -74,72 +75,86 @@ class Disk:
 
     def read(self, cid: Cid) -> bytes:
         """The block, noted as in use. Raises BlobMissing, and BlobCorrupt where its bytes do not match the CID."""
-        with self._lock:
-            self.reads += 1
-            self._reads[cid] = time.monotonic()
-            self._reads.move_to_end(cid)
-            if len(self._reads) > READS_NOTED:
-                self._reads.popitem(last=False)
+        self.reads.note(cid)
         return self.look(cid)
 
-    def read_within(self, seconds: float) -> tuple[Cid, ...]:
-        """What was read so lately, the last first; of very many reads, the last `READS_NOTED`."""
-        since = time.monotonic() - seconds
+    def serve(self, cid: Cid) -> bytes:
+        """`read` for somebody who checks: not hashed where this process has hashed it and the file has not changed."""
+        self.reads.note(cid)
+        block, state = self._load(cid)
+        if self._checked.get(cid) != state:
+            if not holds(cid, block):
+                raise BlobCorrupt(cid)
+            self._note_checked(cid, state)
+        return block
+
+    def _note_checked(self, cid: Cid, state: _State) -> None:
         with self._lock:
-            return tuple(takewhile(lambda cid: self._reads[cid] >= since, reversed(self._reads)))
+            self._checked[cid] = state
+            if len(self._checked) > CHECKS_NOTED:
+                self._checked.popitem(last=False)
 
     def look(self, cid: Cid) -> bytes:
         """`read`, not noted: for the store's own housekeeping."""
-        try:
-            with open(self._path(cid), "rb") as file:
-                block = file.read(BLOCK_LIMIT + 1)
-        except FileNotFoundError:
-            raise BlobMissing(cid) from None
+        block, _ = self._load(cid)
         if not holds(cid, block):
             raise BlobCorrupt(cid)
         return block
 
-    def write(self, cid: Cid, block: bytes | bytearray | memoryview) -> bool:
-        """Store the block; False where it was held. Raises BlobCorrupt where the bytes do not match, StoreFull."""
-        if not holds(cid, block):
+    def _load(self, cid: Cid) -> tuple[bytes, _State]:
+        try:
+            with open(self._path(cid), "rb", buffering=0) as file:
+                state = _state(os.fstat(file.fileno()))
+                return file.read(BLOCK_LIMIT + 1), state
+        except FileNotFoundError:
+            raise BlobMissing(cid) from None
+
+    def stage(self, cid: Cid, pieces: Sequence[bytes | bytearray | memoryview]) -> Callable[[], None] | None:
+        """Check and write a block given in pieces; None where it is held.
+
+        From here on the caller's memory is free. What is returned makes the block durable and gives it its name; until
+        then it is not held, and a crash drops it. Both raise StoreFull, the first also BlobCorrupt where the bytes do
+        not match the CID.
+        """
+        if not holds(cid, *pieces):
             raise BlobCorrupt(cid)
-        path = self._path(cid)
         with contextlib.suppress(BlobMissing, BlobCorrupt):
             self.look(cid)
-            return False
-        self._reserve(len(block))
-        temporary = self._temporary / f"{os.getpid()}-{self._next()}"
-        try:
-            with open(temporary, "xb") as file:
-                file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
+            return None
+        size = sum(map(len, pieces))
+        self._reserve(size)
+        file = self._temporary / f"{os.getpid()}-{self._next()}"
+        with self._giving_back(file, size), open(file, "xb", buffering=0) as out:
+            if os.writev(out.fileno(), pieces) != size:
+                raise OSError(errno.ENOSPC, "written in part")
+        return partial(self._settle, cid, file, size)
+
+    def _settle(self, cid: Cid, file: Path, size: int) -> None:
+        path = self._path(cid)
+        with self._giving_back(file, size):
+            with open(file, "rb") as written:
+                os.fsync(written.fileno())
+                state = _state(os.fstat(written.fileno()))
             with self._lock:  # a second writer of one block, or a corrupt file that this one replaces
                 old = path.stat().st_size if path.exists() else 0
                 path.parent.mkdir(exist_ok=True)
-                os.replace(temporary, path)
+                os.replace(file, path)
                 self.used -= old
                 self._dirty.update((path.parent, self._blocks))
-        except OSError as error:
-            with self._lock:
-                self.used -= len(block)
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise self._full(len(block), error) from error
-        return True
+        self._note_checked(cid, state)
 
     def flush(self) -> None:
         """Make the names of all blocks written so far durable: a crash before it can lose blocks, never tear them."""
-        with self._lock:
-            dirty, self._dirty = self._dirty, set()
-        for folder in dirty:
-            descriptor = os.open(folder, os.O_RDONLY)
+        with self._flushing:  # who finds nothing to do must not return before it is done
+            with self._lock:
+                dirty, self._dirty = self._dirty, set()
             try:
-                os.fsync(descriptor)
+                for folder in dirty:
+                    _sync(folder)
             except OSError as error:
+                with self._lock:
+                    self._dirty |= dirty
                 raise self._full(0, error) from error
-            finally:
-                os.close(descriptor)
 
     def delete(self, cid: Cid) -> int:
         """Remove the block; the bytes that it held, 0 where it was absent."""
@@ -150,6 +165,21 @@ class Disk:
             self.used -= size
             return size
         return 0
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    @contextlib.contextmanager
+    def _giving_back(self, file: Path, size: int) -> Iterator[None]:
+        """Neither quota nor file is kept where the disk fails."""
+        try:
+            yield
+        except OSError as error:
+            with self._lock:
+                self.used -= size
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+            raise self._full(size, error) from error
 
     def _full(self, need: int, error: OSError) -> OSError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

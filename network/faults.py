@@ -1,23 +1,34 @@
-"""What peers did wrong, and who is banned for it. Time is an argument; peers' own text never enters a reason."""
+"""How peers stand: one score each, over all protocols. Time is an argument; peers' own text never enters a reason.
+
+A fault is a protocol broken; ten in quick succession ban. A lapse is what an honest peer may do too (a stall, a
+refused dial): it makes others preferred, and bans nobody. Both are forgotten by halves.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from foedus.protocol.ids import PeerId
 
 BAN_AFTER = 10
-"""Faults within the window that ban a peer."""
+"""Faults that ban a peer, less the half of one that decays meanwhile."""
 
-WINDOW = 600.0
-"""Seconds for which a fault counts."""
+FAULT_HALF_LIFE = 300.0
+LAPSE_HALF_LIFE = 60.0
+"""Seconds after which a fault, and a lapse, counts half."""
+
+LAPSES = 3.0
+"""What all lapses of a peer count at most, in faults; each counts a half."""
 
 BAN = 900.0
 """Seconds that a ban lasts."""
 
+OUTCAST = -5.0
+"""A score that only faults bring: below it a peer is in no mesh."""
+
 REMEMBERED = 1024
-"""Peers kept in the log; the one whose last fault is oldest is forgotten first."""
+"""Peers kept; past it the one with the best score is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +39,43 @@ class Fault:
     reason: str
 
 
-class FaultLog:
-    """Counts faults by peer and bans the peer that collects too many. total: faults ever, of any peer."""
+@dataclass(slots=True)
+class _Standing:
+    faults: float = 0.0
+    lapses: float = 0.0
+    at: float = 0.0
+    last: deque[Fault] = field(default_factory=lambda: deque(maxlen=BAN_AFTER))
 
-    def __init__(self, ban_after: int = BAN_AFTER, window: float = WINDOW, ban: float = BAN) -> None:
-        self._ban_after, self._window, self._ban = ban_after, window, ban
-        self._faults: OrderedDict[PeerId, deque[Fault]] = OrderedDict()
+    def settle(self, now: float) -> None:
+        """Let what is counted decay until now."""
+        gone, self.at = max(0.0, now - self.at), now
+        self.faults *= 0.5 ** (gone / FAULT_HALF_LIFE)
+        self.lapses *= 0.5 ** (gone / LAPSE_HALF_LIFE)
+
+    def score(self, now: float) -> float:
+        """0 at best."""
+        gone = max(0.0, now - self.at)
+        faults: float = self.faults * 0.5 ** (gone / FAULT_HALF_LIFE)
+        lapses: float = self.lapses * 0.5 ** (gone / LAPSE_HALF_LIFE)
+        return -faults - lapses
+
+
+class FaultLog:
+    """Scores peers and bans those that break protocols too often. total: faults ever, of any peer."""
+
+    def __init__(self, ban: float = BAN) -> None:
+        self._ban = ban
+        self._standings: dict[PeerId, _Standing] = {}
         self._banned: OrderedDict[PeerId, tuple[float, str]] = OrderedDict()
         self.total = 0
 
     def record(self, peer: PeerId, reason: str, now: float) -> bool:
         """Count a fault; True where this one bans the peer."""
-        log = self._faults.setdefault(peer, deque(maxlen=self._ban_after))
-        self._faults.move_to_end(peer)
-        log.append(Fault(now, reason))
+        standing = self._standing(peer, now)
+        standing.faults += 1
+        standing.last.append(Fault(now, reason))
         self.total += 1
-        if len(self._faults) > REMEMBERED:
-            self._faults.popitem(last=False)
-        if self.score(peer, now) < self._ban_after:
+        if standing.faults <= BAN_AFTER - 0.5:
             return False
         new = self.banned(peer, now) is None
         self._banned[peer] = (now + self._ban, reason)
@@ -54,9 +84,21 @@ class FaultLog:
             self._banned.popitem(last=False)
         return new
 
-    def score(self, peer: PeerId, now: float) -> int:
-        """Faults of the peer within the window."""
-        return sum(fault.at > now - self._window for fault in self._faults.get(peer, ()))
+    def lapse(self, peer: PeerId, now: float) -> None:
+        """Count a stall, a refused dial, or another thing that is nobody's fault but not to be met again at once."""
+        standing = self._standing(peer, now)
+        standing.lapses = min(standing.lapses + 0.5, LAPSES)
+
+    def score(self, peer: PeerId, now: float) -> float:
+        """How the peer stands: 0 at best, lower the more it did wrong and the later."""
+        standing = self._standings.get(peer)
+        return standing.score(now) if standing is not None else 0.0
+
+    def worst(self, now: float, count: int) -> list[tuple[PeerId, float, str]]:
+        """The peers of the lowest scores: each with its score and its last fault."""
+        known = [(peer, each.score(now), list(each.last)) for peer, each in list(self._standings.items())]
+        known.sort(key=lambda each: each[1])
+        return [(peer, score, last[-1].reason if last else "slow or away") for peer, score, last in known[:count]]
 
     def banned(self, peer: PeerId, now: float) -> str | None:
         """Why the peer is banned, or None where it is not."""
@@ -69,4 +111,12 @@ class FaultLog:
 
     def faults(self, peer: PeerId) -> tuple[Fault, ...]:
         """The last faults of the peer, oldest first."""
-        return tuple(self._faults.get(peer, ()))
+        standing = self._standings.get(peer)
+        return tuple(standing.last) if standing is not None else ()
+
+    def _standing(self, peer: PeerId, now: float) -> _Standing:
+        if peer not in self._standings and len(self._standings) >= REMEMBERED:
+            del self._standings[max(self._standings, key=lambda each: self._standings[each].score(now))]
+        standing = self._standings.setdefault(peer, _Standing(at=now))
+        standing.settle(now)
+        return standing

@@ -1,8 +1,7 @@
 """Hints to everyone who listens: gossipsub over `/meshsub/1.1.0`, messages under 10 KB, lossy by design.
 
-Nothing may rest on a hint's arrival: truth is the chain, and request and response. Version 1.2 drops messages
-silently under load, a heartbeat of 120 s (the library's default) never builds a mesh, and its spam limit of 10
-messages a second cuts honest bursts; hence the values below. A failure in here restarts gossip, not the host.
+Nothing may rest on a hint's arrival: truth is the chain, and request and response. A failure in here restarts gossip,
+not the host.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import trio
 from libp2p.host.basic_host import BasicHost
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
-from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
-from libp2p.pubsub.pubsub import Pubsub
 from libp2p.tools.anyio_service import background_trio_service
 
 from foedus.network.errors import BadPeerId, HostStopped
+from foedus.network.faults import OUTCAST
 from foedus.network.keys import parse_peer_id
+from foedus.network.mesh import Messages, Router
 from foedus.network.peers import Peers
 from foedus.protocol.ids import PeerId
 
@@ -29,9 +28,6 @@ log = structlog.get_logger(__name__)
 
 MESSAGE_LIMIT = 10_000
 """Bytes of one message."""
-
-MESSAGES_PER_SECOND = 200.0
-"""A topic's messages that one peer may forward before the rest is dropped."""
 
 HANDLER_SECONDS = 30.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
@@ -46,8 +42,10 @@ class Gossip:
     def __init__(self, host: BasicHost, swarm: Swarm, peers: Peers) -> None:
         self._host, self._swarm, self._peers = host, swarm, peers
         self._topics: dict[str, Deliver] = {}
-        self._pubsub: Pubsub | None = None
+        self._pubsub: Messages | None = None
         self._nursery: trio.Nursery | None = None
+        self.up = trio.Event()
+        """Set once peers may connect: a service meets only those who do after it has begun."""
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -79,29 +77,22 @@ class Gossip:
             await self._listen(self._pubsub, self._nursery, topic)
 
     async def _run_once(self) -> None:
-        router = GossipSub(
-            protocols=[PROTOCOL_ID_V11],
-            degree=6,
-            degree_low=4,
-            degree_high=12,
-            heartbeat_interval=1,
-            max_messages_per_topic_per_second=MESSAGES_PER_SECOND,
-            eclipse_protection_enabled=False,  # it wants three addresses in every mesh; a consortium may have one
-        )
-        pubsub = _Pubsub(self._host, router, max_inbound_rpc_size=64 * MESSAGE_LIMIT)
+        router = Router(lambda peer: self._peers.score(PeerId(peer.to_base58())), OUTCAST)
+        pubsub = Messages(self._host, router)
         try:
             async with background_trio_service(pubsub), background_trio_service(router), trio.open_nursery() as nursery:
                 await pubsub.wait_until_ready()
-                for peer in self._peers.connected:  # a new service meets only new connections
+                for peer in self._peers.connected:  # of a service that failed
                     await self._peers.disconnect(peer)
                 self._pubsub, self._nursery = pubsub, nursery
+                self.up.set()
                 for topic in self._topics:
                     await self._listen(pubsub, nursery, topic)
                 await trio.sleep(math.inf)
         finally:
             pubsub.seen_messages.stop()  # a thread of its own, which would outlive the service
 
-    async def _listen(self, pubsub: Pubsub, nursery: trio.Nursery, topic: str) -> None:
+    async def _listen(self, pubsub: Messages, nursery: trio.Nursery, topic: str) -> None:
         pubsub.set_topic_validator(topic, self._valid, is_async_validator=False)
         subscription = await pubsub.subscribe(topic)
         deliver = self._topics[topic]
@@ -127,13 +118,3 @@ class Gossip:
             return True
         self._peers.blame(PeerId(forwarder.to_base58()), "gossip message too large")
         return False
-
-
-class _Pubsub(Pubsub):
-    async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
-        try:  # a task of the service: what it raises would end gossip
-            await super().push_msg(msg_forwarder, msg)
-        except Exception as error:
-            if msg_forwarder == self.host.get_id():
-                raise
-            log.warning("gossip message dropped", peer=msg_forwarder.to_base58(), error=type(error).__name__)

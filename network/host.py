@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from foedus.network.addresses import parse_address
-from foedus.network.errors import HostStopped, TooLarge
+from foedus.network.errors import BadAddress, HostStopped, TooLarge
 from foedus.network.keys import parse_peer_id, peer_id_of
 from foedus.network.portal import Portal
 from foedus.protocol.ids import PeerId
@@ -67,6 +67,12 @@ class Host:
         parsed = parse_address(address)
         self._portal.post(lambda: self._wire.dialer.add(parsed))
 
+    def drop_address(self, address: str) -> None:
+        """Dial there no longer; a peer that had no other address is not dialled at all. Connections stay."""
+        with contextlib.suppress(BadAddress):
+            parsed = parse_address(address)
+            self._portal.post(lambda: self._wire.dialer.drop(parsed))
+
     def remove_peer(self, peer: PeerId) -> None:
         """Stop dialling the peer and close its connections."""
         self._portal.spawn(self._wire.remove, parse_peer_id(peer))
@@ -87,9 +93,21 @@ class Host:
         """(faults of all peers since the start, peers banned now)."""
         return self._wire.peers.log.total, self._wire.peers.log.bans(time.monotonic())
 
+    def score(self, peer: PeerId) -> float:
+        """How the peer stands with this node, over all protocols: 0 at best, lower with every fault and every stall."""
+        return self._wire.peers.score(peer)
+
+    def worst(self, count: int) -> list[tuple[PeerId, float, str]]:
+        """The peers that stand lowest: each with its score and what it did last."""
+        return self._wire.peers.log.worst(time.monotonic(), count)
+
     def blame(self, peer: PeerId, reason: str) -> None:
-        """Count a fault that the caller found against the peer; ten within ten minutes ban it for fifteen."""
+        """Count a fault that the caller found against the peer; ten in quick succession ban it for fifteen minutes."""
         self._portal.post(self._wire.peers.blame, peer, reason)
+
+    def lapse(self, peer: PeerId) -> None:
+        """Prefer others to the peer for a while: it stalled. Nobody is banned for that."""
+        self._portal.post(self._wire.peers.lapse, peer)
 
     def serve(self, protocol: str, handler: Handler, request_limit: int, response_limit: int = RESPONSE_LIMIT) -> None:
         """Answer requests of `protocol` with `await handler(peer, request)`; limits in bytes.

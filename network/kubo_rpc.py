@@ -32,6 +32,7 @@ ADD = {
 PUT = {"format": "dag-pb", "mhtype": "sha2-256", "version": "1", "cid-base": "base32", "pin": "false"}
 ANSWER_LIMIT = 1 << 20
 TIMEOUT_SECONDS = 30.0
+PROBE_SECONDS = 5.0
 
 
 class KuboError(OSError):
@@ -57,7 +58,7 @@ class KuboRpc:
         return str(self._named("version", {}, "Version"))[:40]
 
     def add(self, blob: bytes) -> Cid:
-        """Have the daemon cut, store and pin a blob. Raises BlobCorrupt where it gives it no name of ours, KuboError."""
+        """Have the daemon cut, store and pin a blob; its name there. Raises KuboError."""
         return self._cid(self._named("add", ADD, "Hash", files={"file": ("blob", blob)}), "add")
 
     def block(self, cid: Cid) -> bytes:
@@ -106,6 +107,18 @@ class KuboRpc:
     def close(self) -> None:
         """Close the connections to the daemon."""
         self._http.close()
+
+    @classmethod
+    def fault(cls, url: str) -> str:
+        """Why the daemon cannot be used now, or nothing."""
+        rpc = cls(url, PROBE_SECONDS)
+        try:
+            rpc.version()
+        except KuboError as error:
+            return str(error)
+        finally:
+            rpc.close()
+        return ""
 
     def _cid(self, text: object, path: str) -> Cid:
         try:

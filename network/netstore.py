@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Sequence
 
 import structlog
@@ -12,8 +11,8 @@ import structlog
 from foedus.network import blocks
 from foedus.network.blocks import Want
 from foedus.network.cid import BlobMalformed, parse_cid
-from foedus.network.errors import PeerMisbehaved, PeerUnreachable, RequestRefused
 from foedus.network.host import Host
+from foedus.network.pulling import Candidates, pull
 from foedus.network.store import FETCH, PUT, BlockStore
 from foedus.protocol.ids import Cid, PeerId
 from foedus.protocol.ports import BlobCorrupt, BlobMissing
@@ -22,9 +21,6 @@ log = structlog.get_logger(__name__)
 
 PATIENCE = 120.0
 """Seconds after which a fetch that has brought nothing new asks nobody else."""
-
-HEDGE_SECONDS = 2.0
-"""Seconds without a new block after which the next peer is asked beside the last: one that hangs holds nobody up."""
 
 REPAIRS = 8
 """Corrupt blocks of this disk that one fetch replaces before it gives the disk up."""
@@ -39,7 +35,7 @@ class NetworkStore:
     def __init__(self, host: Host, local: BlockStore, patience: float = PATIENCE) -> None:
         self.host, self.local, self._patience = host, local, patience
         self._fetches: dict[tuple[Cid, int], _Fetch] = {}
-        host.serve_streams(blocks.PROTOCOL, blocks.server(local), blocks.STREAMS_PER_PEER)
+        host.serve_streams(blocks.PROTOCOL, blocks.Server(local.disk).serve, blocks.STREAMS_PER_PEER)
 
     async def put(self, blob: bytes, label: str = PUT) -> Cid:
         """Store and pin on this disk, from where peers can fetch it. Raises StoreFull."""
@@ -90,51 +86,14 @@ class NetworkStore:
         try:
             others = [peer for peer in self.host.connected() if peer not in hints]
             random.shuffle(others)
-            await self._race(cid, limit, [peer for peer in (*hints, *others) if peer != self.host.peer_id])
+            others.sort(key=self.host.score, reverse=True)  # of those that stand alike, in any order
+            candidates = Candidates(peer for peer in (*hints, *others) if peer != self.host.peer_id)
+            while wants := await self._wants(cid, limit):
+                if not await self.host.on_wire(pull, wants, self.local, candidates, self._patience):
+                    raise BlobMissing(cid)
+            await asyncio.to_thread(self.local.disk.flush)
         finally:
             await self.local.unpin(cid, label)
-
-    async def _race(self, cid: Cid, limit: int, waiting: list[PeerId]) -> None:
-        """Ask one peer after another: the next one where the last has failed, or has brought nothing for a while.
-
-        Whose stream broke is asked once more, after the others. Raises BlobMissing when nobody is left.
-        """
-        running: dict[asyncio.Task[bool], PeerId] = {}
-        again, missing, since = set(waiting), await self._wants(cid, limit), time.monotonic()
-        try:
-            while (waiting or running) and time.monotonic() - since <= self._patience:
-                if waiting and (not running or time.monotonic() - since > HEDGE_SECONDS * len(running)):
-                    peer = waiting.pop(0)
-                    running[asyncio.create_task(self._fetch_from(peer, cid, limit))] = peer
-                done, _ = await asyncio.wait(running, timeout=HEDGE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    peer = running.pop(task)
-                    try:
-                        if task.result():
-                            return
-                    except (RequestRefused, PeerMisbehaved) as error:
-                        log.warning("provider dropped", cid=cid, peer=peer, reason=str(error))
-                    except PeerUnreachable as error:
-                        log.info("provider unreachable", cid=cid, peer=peer, reason=error.why)
-                        if peer in again:
-                            again.discard(peer)
-                            waiting.append(peer)
-                left = await self._wants(cid, limit)
-                if left != missing:
-                    missing, since = left, time.monotonic()
-            raise BlobMissing(cid)
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-
-    async def _fetch_from(self, peer: PeerId, cid: Cid, limit: int) -> bool:
-        """Level by level, as long as the peer has something new; whether the blob is complete."""
-        while wants := await self._wants(cid, limit):
-            if not await self.host.on_wire(blocks.fetch, peer, wants, self.local):
-                return False
-        await asyncio.to_thread(self.local.disk.flush)
-        return True
 
     async def _wants(self, cid: Cid, limit: int) -> list[Want]:
         for _ in range(REPAIRS):

@@ -52,6 +52,14 @@ class Peers:
             self._expelled.append(peer)
             self._notify()
 
+    def lapse(self, peer: PeerId) -> None:
+        """Prefer others to the peer for a while: it stalled, or could not be reached."""
+        self.log.lapse(peer, time.monotonic())
+
+    def score(self, peer: PeerId) -> float:
+        """How the peer stands, 0 at best."""
+        return self.log.score(peer, time.monotonic())
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds, looked at whenever a peer comes or goes."""
         while not condition():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from foedus.network.backing import Blocks
 from foedus.network.cid import BlobMalformed, Part, parse_cid
-from foedus.network.disk import Disk
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobCorrupt, BlobMissing
 
 
-def drop_corrupt(disk: Disk, cid: Cid) -> int:
+def drop_corrupt(disk: Blocks, cid: Cid) -> int:
     """Read every held block of a blob and remove those that are not what their names say; how many there were.
 
     One block is in memory at a time. Raises InvalidCid, BlobMalformed.

@@ -6,12 +6,14 @@ import asyncio
 import io
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from foedus.network.backing import Blocks, StoreFull
 from foedus.network.cid import Part, blocks_of, parse_cid
 from foedus.network.collection import Collection, reach
-from foedus.network.disk import Disk, StoreFull
+from foedus.network.disk import Disk
+from foedus.network.kubo_blocks import KuboBlocks, indexed_bytes
 from foedus.network.pins import Pins
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobMissing, BlobTooLarge
@@ -27,6 +29,9 @@ PUT = "put"
 FETCH = "fetch:"
 """Labels that begin so hold a blob while its blocks arrive; a crash's leftovers are given up at the next start."""
 
+INDEX = "blocks.sqlite"
+"""The index of blocks that lie in an IPFS daemon."""
+
 TIDY_ABOVE, TIDY_TO = 0.9, 0.8
 """Parts of the quota: in use above the first, unpinned blocks go, oldest first, until the second."""
 
@@ -40,17 +45,26 @@ REST_SECONDS = 600.0
 """After tidying that could not free enough, before the next."""
 
 
-class BlockStore:
-    """A BlobStore on this machine's disk. `folder` belongs to it alone; `quota` is in bytes.
+def bytes_held(folder: Path) -> int:
+    """Bytes of a store's blocks, from the outside: a node may be using it."""
+    index, blocks = folder / INDEX, folder / "blocks"
+    if index.exists():
+        return indexed_bytes(index)
+    return sum(path.stat().st_size for path in blocks.glob("*/*")) if blocks.exists() else 0
 
+
+class BlockStore:
+    """A BlobStore on this machine's disk, or with its blocks in the IPFS daemon at the RPC address `ipfs`.
+
+    `folder` belongs to it alone; `quota` is in bytes.
     A blob is pinned by labels and kept while any label holds it. Blocks that no pinned blob reaches stay as long as
     there is room: `tidy` removes the oldest, a step at a time; a write that finds the store full does so at once,
     before it raises StoreFull; and `gc` removes all of them.
     """
 
-    def __init__(self, folder: Path, quota: int = DEFAULT_QUOTA) -> None:
+    def __init__(self, folder: Path, quota: int = DEFAULT_QUOTA, ipfs: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.disk = Disk(folder, quota)
+        self.disk: Blocks = KuboBlocks(ipfs, folder / INDEX, quota) if ipfs else Disk(folder, quota)
         self.pins = Pins(folder / "pins.sqlite")
         self.pins.remove_labels(FETCH)
         self._collecting = threading.Lock()
@@ -109,8 +123,9 @@ class BlockStore:
         return await asyncio.to_thread(self.collect)
 
     async def close(self) -> None:
-        """Close the store's database."""
+        """Close the store's database, and the connections to its daemon."""
         await asyncio.to_thread(self.pins.close)
+        await asyncio.to_thread(self.disk.close)
 
     def read_blob(self, cid: Cid, limit: int) -> bytes:
         """`get`, in the caller's thread."""
@@ -154,16 +169,23 @@ class BlockStore:
                     self._cycle.touch(held)
 
     def write_block(self, cid: Cid, block: bytes | bytearray | memoryview) -> bool:
-        """`put_block`, in the caller's thread; False where the block was held. Makes room once where there is none."""
+        """`put_block`, in the caller's thread; False where the block was held."""
+        settle = self.stage_block(cid, [block])
+        if settle is not None:
+            settle()
+        return settle is not None
+
+    def stage_block(self, cid: Cid, pieces: Sequence[bytes | bytearray | memoryview]) -> Callable[[], None] | None:
+        """`Blocks.stage`, making room once where there is none."""
         self._touch(cid)
         try:
-            return self.disk.write(cid, block)
+            return self.disk.stage(cid, pieces)
         except StoreFull as full:
             used = self.disk.used
             goal = min(int(TIDY_TO * self.disk.quota), used - max(full.need, used // 16))
             self._collect(max(0, goal), GRACE_SECONDS, cid)
         try:
-            return self.disk.write(cid, block)
+            return self.disk.stage(cid, pieces)
         except StoreFull as full:
             raise StoreFull(full.need, full.used, full.quota, full.disk, pinned=True) from None
 

@@ -1,13 +1,17 @@
 """A libp2p host with the doors that Foedus wants shut: Noise alone, yamux alone, TCP alone, everything bounded.
 
-py-libp2p 0.8.1, found by trying: its default host also accepts plaintext; it dials whatever addresses its peers claim;
-a slot of its inbound limit is never given back; an exception in a stream handler ends the whole swarm; a stream's
-receive buffer has no bound; its logging calls install a root handler. Each is mended here, and nowhere else.
+py-libp2p 0.8.1, found by trying: its default host also accepts plaintext; it dials whatever addresses its peers
+claim; a slot of its inbound limit is never given back; an exception in a stream handler ends the whole swarm; a
+stream's receive buffer has no bound; its logging calls install a root handler; what it knows of a peer it keeps when
+the peer is gone; of two connections to a peer it uses the older one, which may be dead. Each is mended here, and
+nowhere else.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
@@ -32,23 +36,28 @@ from libp2p.peer.peerstore import PeerStore
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.stream_muxer.exceptions import MuxedConnError, MuxedStreamError
-from libp2p.stream_muxer.yamux.yamux import MAX_WINDOW_SIZE, Yamux
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
+from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.transport.tcp.tcp import TCP
-from libp2p.transport.upgrader import TransportUpgrader
 from multiaddr import Multiaddr
 
+from foedus.network.muxer import Upgrader
 from foedus.protocol.ids import PeerId
 
 MAX_CONNECTIONS = 256
+MAX_INBOUND = 192
+"""Connections that others opened: the rest is for those whom this node dials."""
+
+MAX_PER_PLACE = 64
+"""Connections from one IPv4 address or one IPv6 network of 64 bits."""
+
 MAX_STREAMS_PER_PEER = 64
 """Streams that one peer may have open to this node."""
 
 DIAL_SECONDS = 10.0
-BUFFERED_PER_STREAM = MAX_WINDOW_SIZE + (1 << 20)
-"""Unread bytes of a stream: the largest window that yamux grants, and room for what was in flight."""
+SETTLED_SECONDS = 15.0
+"""A connection older than this is not one of two that peers opened to each other at once."""
 
-BUFFERED_PER_CONNECTION = 2 * MAX_WINDOW_SIZE
 Blame = Callable[[PeerId, str], None]
 
 _BROKEN = (
@@ -76,7 +85,7 @@ def build(secret: bytes, blame: Blame) -> tuple[BasicHost, Swarm]:
     swarm = _Swarm(
         me,
         store,
-        TransportUpgrader({NOISE: noise}, {TProtocol(YAMUX): Yamux}),
+        Upgrader({NOISE: noise}, {TProtocol(YAMUX): Yamux}),
         transports=[TCP()],
         retry_config=RetryConfig(max_retries=0),
         connection_config=ConnectionConfig(
@@ -88,6 +97,8 @@ def build(secret: bytes, blame: Blame) -> tuple[BasicHost, Swarm]:
         ),
     )
     swarm.auto_connector = _NoConnector(swarm)
+    swarm._from = Counter()
+    swarm._inbound_limiter = trio.CapacityLimiter(MAX_INBOUND)
     host = _Host(swarm, disable_identify_address_discovery=True)
     swarm.set_stream_handler(_guard(host, blame))
     return host, swarm
@@ -110,15 +121,44 @@ class _NoConnector(AutoConnector):
     async def run_background_task(self, nursery: trio.Nursery) -> None:
         return None
 
+    def record_disconnect(self, peer_id: ID) -> None:
+        """Nothing: it would be kept for ever."""
+
 
 class _Swarm(Swarm):
-    async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> SwarmConn:
-        if isinstance(muxed_conn, Yamux):
-            muxed_conn.stream_buffers = _Buffers()
-        return await super().add_conn(muxed_conn, direction)
+    _from: Counter[str]
 
     def _schedule_auto_connect(self) -> None:
         """Nothing: `dialer` decides whom to dial."""
+
+    async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> SwarmConn:
+        """Who connects anew has lost the connection before: that is closed first, for everybody who follows it."""
+        for older in list(self.connections.get(muxed_conn.peer_id, ())):
+            if time.time() - cast(SwarmConn, older)._created_at > SETTLED_SECONDS:
+                with trio.move_on_after(1):
+                    await older.close()
+        return await super().add_conn(muxed_conn, direction)
+
+    def remove_conn(self, swarm_conn: SwarmConn) -> None:
+        """Forget the connection, and the peer with its last one: keys cost nothing, and there is no end to them."""
+        super().remove_conn(swarm_conn)
+        peer, store = swarm_conn.muxed_conn.peer_id, cast(PeerStore, self.peerstore)
+        if peer not in self.connections:
+            store.peer_data_map.pop(peer, None)
+            store.peer_record_map.pop(peer, None)
+
+    async def _handle_inbound_connection(self, read_write_closer: ReadWriteCloser, maddr: Multiaddr) -> None:
+        place = _place(read_write_closer)
+        if self._from[place] >= MAX_PER_PLACE:
+            await read_write_closer.close()
+            return
+        self._from[place] += 1
+        try:
+            await super()._handle_inbound_connection(read_write_closer, maddr)
+        finally:
+            self._from[place] -= 1
+            if not self._from[place]:
+                del self._from[place]
 
     async def _do_handle_inbound_connection(self, read_write_closer: ReadWriteCloser, *_: object) -> None:
         raw = RawConnection(read_write_closer, False)
@@ -132,24 +172,22 @@ class _Swarm(Swarm):
                 await raw.close()
 
 
-class _Buffers(dict[int, bytearray]):
-    """The receive buffers of one connection."""
+async def knock(swarm: Swarm, place: Multiaddr, peer: ID) -> None:
+    """Open a connection of its own to the peer at this place, as far as Noise, and close it. Raises what goes wrong."""
+    raw = cast(RawConnection, await TCP().dial(place))
+    try:
+        await (await swarm.upgrader.upgrade_security(raw, True, peer)).close()
+    finally:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+            await raw.close()
 
-    def __setitem__(self, stream: int, _: bytearray) -> None:
-        super().__setitem__(stream, _Buffer(self))
 
-
-class _Buffer(bytearray):
-    def __init__(self, siblings: _Buffers) -> None:
-        super().__init__()
-        self._siblings = siblings
-
-    def extend(self, data: Any) -> None:
-        size = len(self) + len(data)
-        if size > BUFFERED_PER_STREAM or sum(map(len, self._siblings.values())) + len(data) > BUFFERED_PER_CONNECTION:
-            self._siblings = _Buffers()
-            raise BufferError("the peer sends past its window")
-        super().extend(data)
+def _place(connection: ReadWriteCloser) -> str:
+    """Where a connection comes from, as far as one party is likely to have more of the same."""
+    host, _ = connection.get_remote_address() or ("", 0)
+    if ":" not in host:
+        return host
+    return str(ipaddress.ip_network((host.partition("%")[0], 64), strict=False))
 
 
 def _guard(host: BasicHost, blame: Blame) -> Callable[[INetStream], Any]:

@@ -7,6 +7,7 @@ import math
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
 import structlog
 import trio
@@ -14,11 +15,14 @@ from libp2p.abc import INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.host.exceptions import StreamFailure
 from libp2p.peer.id import ID
+from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr
 from multiaddr.utils import get_thin_waist_addresses
 
+from foedus.network import dialback
 from foedus.network import swarm as swarms
-from foedus.network.dialer import Dialer
+from foedus.network.addresses import PeerAddress
+from foedus.network.dialer import Dialer, resolve
 from foedus.network.errors import (
     ListenFailed,
     PeerMisbehaved,
@@ -60,14 +64,19 @@ class Wire:
         _probe(self._listen)
         self.peers.follow(self._swarm)
         self.serve(PING, Responder(PING, _pong, 0, 0, self.peers.blame).serve, 2)
-        async with self._host.run([Multiaddr(self._listen)]), trio.open_nursery() as nursery:
+        back = dialback.DialBack(self._known, self._knock).answer
+        limits = dialback.REQUEST_LIMIT, dialback.MAX_ADDRESSES
+        self.serve(dialback.PROTOCOL, Responder(dialback.PROTOCOL, back, *limits, self.peers.blame).serve, 1)
+        async with self._host.run([]), trio.open_nursery() as nursery:
+            nursery.start_soon(self.gossip.run)
+            await self.gossip.up.wait()
+            await self._swarm.listen(Multiaddr(self._listen))
             bound = [address for listener in self._swarm.listeners.values() for address in listener.get_addrs()]
             if not bound:
                 raise ListenFailed(self._listen, "address refused by the transport")
             places = [place for address in bound for place in get_thin_waist_addresses(address)]  # 0.0.0.0 is all
             self.addresses = tuple(f"{place}/p2p/{self.peers.me}" for place in dict.fromkeys(map(str, places)))
             self.dialer = Dialer(self._swarm, self.peers, nursery)
-            nursery.start_soon(self.gossip.run)
             nursery.start_soon(self.peers.expel)
             nursery.start_soon(self._keep_alive)
             ready()
@@ -132,6 +141,7 @@ class Wire:
                 return await ask(stream, protocol, payload, limit)
         if not self.peers.is_connected(peer):
             raise PeerUnreachable(peer, f"no connection within {timeout:g} s")
+        self.peers.lapse(peer)
         raise RequestTimeout(peer, protocol, timeout)
 
     async def remove(self, peer: PeerId) -> None:
@@ -148,6 +158,17 @@ class Wire:
             async with trio.open_nursery() as nursery:
                 for peer in self.peers.connected:
                     nursery.start_soon(self._swarm.close_peer, ID.from_string(peer))
+
+    def _known(self, peer: PeerId) -> tuple[set[str], set[PeerAddress]]:
+        """From where the peer is connected, and where the address book has it."""
+        connections = self._swarm.get_connections(ID.from_string(peer))
+        places = (cast(Yamux, connection.muxed_conn).get_remote_address() for connection in connections)
+        return {place[0] for place in places if place is not None}, set(self.dialer.addresses(peer))
+
+    async def _knock(self, address: PeerAddress) -> bool:
+        for place in await resolve(address):
+            await swarms.knock(self._swarm, place, ID.from_string(address.peer))
+        return True
 
     async def _keep_alive(self) -> None:
         while True:

@@ -18,26 +18,30 @@ LEAST = {"chain_id": 1, "confirmations": 0, "poll_seconds": 0.05, "store_bytes":
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """rpc: the chain's JSON-RPC URL, or two that are held against each other: a list in the file, a comma between them
-    elsewhere; chain_id: the only chain this node signs for; account: which key of the keystore; listen: libp2p
-    multiaddr; bootstrap: peers to dial; mdns: look for peers on the local network; confirmations: blocks on top of a
-    log before it counts, 0 for the chain's own word (`finalized`, or `latest` on a development chain); poll_seconds:
-    how often the chain is asked; store_bytes: quota of the local store; archive: which finished rounds this node keeps
-    for good, its share of the old ones or all;
-    demand_reveals: where nothing opens a round that this node is to aggregate, ask for the seeds on the chain;
-    http: ADDRESS:PORT of /healthz, /readyz and /metrics, empty for none; http_public: allow an `http` beyond loopback;
-    stale_seconds: age of the chain's head above which this node is not ready, 0 for any age.
+    """rpc: the chain's JSON-RPC URL, or two that are held against each other: a list in the file, a comma between
+    them elsewhere; chain_id: the only chain this node signs for; account: which key of the keystore; listen: libp2p
+    multiaddr; announce: what to name in the registry instead, where others see this node at another address, as in
+    /ip4/203.0.113.7/tcp/4001; bootstrap: peers to dial; mdns: look for peers on the local network; confirmations:
+    blocks on top of a log before it counts, 0 for the chain's own word (`finalized`, or `latest` on a development
+    chain); poll_seconds: how often the chain is asked; store_bytes: quota of the local store; ipfs: RPC URL of the
+    IPFS daemon that holds its blocks, empty for this disk; archive: which finished rounds this node keeps for good,
+    its share of the old ones or all; demand_reveals: where nothing opens a round that this node is to aggregate, ask
+    for the seeds on the chain; http: ADDRESS:PORT of /healthz, /readyz and /metrics, empty for none; http_public:
+    allow an `http` beyond loopback; stale_seconds: age of the chain's head
+    above which this node is not ready, 0 for any age.
     """
 
     rpc: str
     chain_id: int
     account: str = ""
     listen: str = "/ip4/127.0.0.1/tcp/0"
+    announce: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     mdns: bool = True
     confirmations: int = 0
     poll_seconds: float = 0.5
     store_bytes: int = 20 * 2**30
+    ipfs: str = ""
     archive: Literal["share", "all"] = "share"
     demand_reveals: bool = False
     http: str = ""

@@ -15,14 +15,13 @@ from typing import Any
 import structlog
 from eth_account.signers.local import LocalAccount
 
-from foedus.contracts import calls
 from foedus.contracts.deployment import Deployment
 from foedus.contracts.errors import ChainUnreachable, LedgerError, WrongChain
 from foedus.contracts.ledger import Ledger
 from foedus.network.discovery import LocalDiscovery, bootstrap, network_id
 from foedus.network.errors import HostStopped
 from foedus.network.host import Host
-from foedus.network.identity import MAX_ADDRESSES, Domain, serve_record, sign
+from foedus.network.identity import Domain, serve_record, sign
 from foedus.network.netstore import NetworkStore
 from foedus.network.store import BlockStore
 from foedus.node.announcements import AnnouncementServer
@@ -37,7 +36,8 @@ from foedus.node.hints import Hints
 from foedus.node.home import Home
 from foedus.node.journal import Enrolment, Journal
 from foedus.node.notify import say_stopping
-from foedus.node.peers import PeerBook
+from foedus.node.peers import REGISTRY_SECONDS, PeerBook, announce, places_of
+from foedus.node.reach import Reach
 from foedus.node.retention import Retention
 from foedus.node.reveals import RevealServer
 from foedus.node.runner import TaskRunner
@@ -50,8 +50,10 @@ from foedus.protocol.task import Task, create
 
 log = structlog.get_logger(__name__)
 
-REGISTRY_SECONDS = 2.0
 PULSE_SECONDS = 2.0
+WORST = 5
+"""Peers that the status names, those that stand lowest."""
+
 DRAIN_SECONDS = 10.0
 
 
@@ -72,6 +74,8 @@ class Daemon:
     announcements: AnnouncementServer
     hints: Hints
     peers: PeerBook
+    places: tuple[str, ...]
+    reach: Reach
     treasury: Address
     runners: dict[Address, TaskRunner]
     watchman: Watchman | None = None
@@ -82,10 +86,11 @@ class Daemon:
     async def run(self, stop: asyncio.Event) -> None:
         """Everything a node does, until `stop`."""
         if self.watchman is None:
-            await self._announce()
+            await announce(self.host, self.ledger, Address(self.signer.address), self.places)
         async with asyncio.TaskGroup() as group:
             loops = [
                 group.create_task(self._every(REGISTRY_SECONDS, self.peers.refresh, asyncio.sleep, stop)),
+                group.create_task(self._every(REGISTRY_SECONDS, self.reach.look, asyncio.sleep, stop)),
                 group.create_task(self._every(PULSE_SECONDS, self._pulse, asyncio.sleep, stop)),
                 group.create_task(self._every(self.config.poll_seconds, self._look, self.hints.wait, stop)),
             ]
@@ -110,14 +115,6 @@ class Daemon:
             self.failure, self.vitals.host_lost = error, str(error)
             log.error("network lost", error=str(error))
             stop.set()
-
-    async def _announce(self) -> None:
-        """Say in the registry where this node is, unless it says so already."""
-        me = Address(self.signer.address)
-        known, here = (await self.ledger.nodes()).get(me), self.host.addresses[:MAX_ADDRESSES]
-        if known is None or known.peer_id != self.host.peer_id or known.addresses != here:
-            receipt = await self.ledger.transact(calls.announce(self.ledger.deployment, self.host.peer_id, here))
-            log.info("announced", account=me, peer=self.host.peer_id, gas=receipt.gas_used)
 
     async def _every(
         self,
@@ -223,6 +220,8 @@ class Daemon:
             "connected": len(self.host.connected()),
             "faults": faults,
             "banned": banned,
+            "worst": self.host.worst(WORST),
+            "unreached": self.reach.unreached,
             "waiting": self.vitals.waiting,
             "http": self.vitals.http,
             "tasks": {
@@ -264,12 +263,13 @@ async def run_daemon(
         stack.push_async_callback(ledger.close)
         await asyncio.to_thread(import_module, "foedus.network.wire")  # seconds of libp2p: the loop turns meanwhile
         host = await stack.enter_async_context(await Host.start(home.node_key.read_bytes(), config.listen))
-        local = BlockStore(home.store, config.store_bytes)
+        local = BlockStore(home.store, config.store_bytes, config.ipfs)
         stack.push_async_callback(local.close)
         vitals.host, vitals.store = host, local
         network = network_id(deployment.chain_id, deployment.genesis_hash)
         here, now = Domain(deployment.chain_id, deployment.registry), Timestamp(int(time.time()))
-        serve_record(host, sign(here, host.peer_id, bytes(signer.key), now, host.addresses))
+        places = places_of(host, config.announce)
+        serve_record(host, sign(here, host.peer_id, bytes(signer.key), now, places))
         bootstrap(config.bootstrap, host.add_peer)
         if config.mdns:
             nearby = LocalDiscovery(network, host.addresses, host.add_peer)
@@ -277,7 +277,8 @@ async def run_daemon(
             stack.push_async_callback(nearby.stop)
         hints = Hints(host, network)
         await hints.start()
-        store, peers = NetworkStore(host, local), PeerBook(host, ledger, Address(signer.address))
+        store, peers = NetworkStore(host, local), PeerBook(host, ledger, Address(signer.address), config.bootstrap)
+        vitals.reach = Reach(host, places)
         treasury = await treasury_of(ledger)
         daemon = Daemon(
             home=home,
@@ -293,6 +294,8 @@ async def run_daemon(
             announcements=AnnouncementServer(host),
             hints=hints,
             peers=peers,
+            places=places,
+            reach=vitals.reach,
             treasury=treasury,
             runners={},
             watchman=Watchman(ledger, store, peers, treasury, config.confirmations) if watch_only else None,

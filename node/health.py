@@ -66,7 +66,8 @@ def make_app(vitals: Vitals) -> Starlette:
 
     async def readyz(_: Request) -> Response:
         reasons = await vitals.reasons()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        answer = {"ready": not reasons, "reasons": reasons, "warnings": vitals.warnings()}
+        return JSONResponse(answer, 503 if reasons else 200)
 
     async def metrics(_: Request) -> Response:
         return Response(exposition(registry), media_type=CONTENT_TYPE_LATEST)

@@ -78,6 +78,11 @@ class NodeCollector(Collector):
         yield _gauge("foedus_peers_connected", "Peers connected.", connected)
         yield CounterMetricFamily("foedus_peer_faults", "What peers did wrong.", faults)
         yield _gauge("foedus_peers_banned", "Peers that are banned now.", banned)
+        lowest = min((score for _, score, _ in host.worst(1)), default=0.0) if host is not None else 0.0
+        yield _gauge("foedus_peer_score_lowest", "How the worst peer stands, 0 at best.", lowest)
+        yield _gauge(
+            "foedus_reachable", "0 where no peer that tried reaches this node.", float(not self._vitals.warnings())
+        )
 
 
 def registry_of(vitals: Vitals) -> CollectorRegistry:

@@ -13,8 +13,10 @@ from pathlib import Path
 from foedus.contracts.deployment import Deployment
 from foedus.contracts.ledger import Head, Ledger
 from foedus.network.host import Host
+from foedus.network.kubo_rpc import KuboRpc
 from foedus.network.store import BlockStore
 from foedus.node.config import Config
+from foedus.node.reach import Reach
 from foedus.node.tally import CountedLedger, Tally
 from foedus.protocol.ids import Address
 from foedus.protocol.task import Task
@@ -31,8 +33,8 @@ class Vitals:
     """Filled in as the daemon starts: `ledger`, `host` and `store` are None until they are there.
 
     waiting: why the chain cannot be relied on now, or empty; troubles: the same, by who waits; wrong_chain: how the
-    RPC's chain differs from the deployment's; host_lost: why the network ended; reached: when the RPC last gave its
-    head, by `time.monotonic`.
+    RPC's chain differs from the deployment's; reach: whether others reach this node; host_lost: why the network
+    ended; reached: when the RPC last gave its head, by `time.monotonic`.
     """
 
     config: Config
@@ -41,6 +43,7 @@ class Vitals:
     waiting: str = "the chain has not answered yet"
     troubles: dict[object, Exception] = field(default_factory=dict)
     wrong_chain: str = ""
+    reach: Reach | None = None
     host_lost: str = ""
     head: Head | None = None
     reached: float = 0.0
@@ -76,7 +79,12 @@ class Vitals:
         """Why this node is not ready; empty where it is."""
         found = [*self._chain_reasons(), *self._host_reasons()]
         fault = await asyncio.to_thread(write_fault, self.store_folder)
-        return [*found, *([fault] if fault else [])]
+        ipfs = await asyncio.to_thread(KuboRpc.fault, self.config.ipfs) if self.config.ipfs else ""
+        return [*found, *(f for f in (fault, ipfs and f"store: {ipfs}") if f)]
+
+    def warnings(self) -> list[str]:
+        """What the operator should see to, though the node is ready."""
+        return [f"network: {self.reach.unreached}"] if self.reach is not None and self.reach.unreached else []
 
     def _chain_reasons(self) -> list[str]:
         if self.wrong_chain:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from foedus.contracts.soundness import DEVELOPMENT
+from foedus.network.kubo_rpc import KuboRpc
+from foedus.network.store import bytes_held
 from foedus.node import keystore
 from foedus.node.cli.context import Cli
 from foedus.node.config import Config
@@ -49,24 +51,22 @@ async def home_checks(cli: Cli) -> AsyncIterator[Check]:
         yield Check("account", named, config.account, remedy)
     loose = [path.name for path in cli.home.root.glob("*key*") if path.is_file() and path.stat().st_mode & 0o077]
     yield Check("secrets", not loose, ", ".join(loose) or "readable by their owner alone", "chmod 600 these files")
-    free, used = shutil.disk_usage(cli.home.root).free, _bytes_under(cli)
+    free, used = shutil.disk_usage(cli.home.root).free, bytes_held(cli.home.store)
     yield Check("disk", free > LOW_DISK_BYTES, f"{free / 2**30:.1f} GiB free", "free some space, or move the home")
     room, remedy = used < config.store_bytes, "raise `store_bytes`: the store is at its quota"
     yield Check("quota", room, f"{used / 2**20:.1f} of {config.store_bytes / 2**20:.1f} MiB used", remedy)
     fault = write_fault(cli.home.store if cli.home.store.exists() else cli.home.root)
     yield Check("store", not fault, fault or str(cli.home.store), "correct the folder's owner or mount; free space")
+    if config.ipfs:
+        fault = await asyncio.to_thread(KuboRpc.fault, config.ipfs)
+        yield Check("ipfs", not fault, fault or config.ipfs, "start the IPFS daemon, or correct `ipfs`")
     for check in await asyncio.to_thread(_port_checks, cli, config):
         yield check
 
 
-def _bytes_under(cli: Cli) -> int:
-    blocks = cli.home.store / "blocks"
-    return sum(path.stat().st_size for path in blocks.glob("*/*")) if blocks.exists() else 0
-
-
 def _port_checks(cli: Cli, config: Config) -> list[Check]:
     said = running_daemon(cli)
-    checks = [_listen_check(config)] if said is None else [_answers_check(said), _peers_check(said)]
+    checks = [_listen_check(config)] if said is None else [_answers_check(said), _reach_check(said), _peers_check(said)]
     if config.http:
         checks.append(_http_check(config, said))
     return checks
@@ -107,7 +107,14 @@ def _answers_check(said: dict[str, Any]) -> Check:
 def _peers_check(said: dict[str, Any]) -> Check:
     """What a running daemon says of its peers; what they do wrong is no fault of this home."""
     known = f"{said.get('connected', 0)} connected, {said.get('banned', 0)} banned"
-    return Check("peers", True, f"{known}, {said.get('faults', 0)} faults since the start")
+    worst = "".join(f"; {peer} stands at {score:.1f}: {why}" for peer, score, why in said.get("worst", ()))
+    return Check("peers", True, f"{known}, {said.get('faults', 0)} faults since the start{worst}")
+
+
+def _reach_check(said: dict[str, Any]) -> Check:
+    """Whether peers that the running daemon asked could dial it back."""
+    found, _, remedy = said.get("unreached", "").partition(": ")
+    return Check("reach", not found, found or "nobody has said that this node cannot be reached", remedy)
 
 
 def _http_check(config: Config, said: dict[str, Any] | None) -> Check:

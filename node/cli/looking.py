@@ -22,8 +22,9 @@ def dashboard(
 ) -> None:
     """Look at tasks, rounds and rewards in a browser, and verify them there."""
     cli = cli_of(context)
-    book = deployment or cli.home.deployment
-    words = ["--rpc", rpc or cli.config().rpc, "--deployment", str(book), "--store", store or str(cli.home.store)]
+    config, book = cli.config(), deployment or cli.home.deployment
+    place = store or config.ipfs or str(cli.home.store)
+    words = ["--rpc", rpc or config.rpc, "--deployment", str(book), "--store", place]
     os.execv(
         sys.executable,
         [sys.executable, "-m", "foedus.dashboard", *words, "--host", host, "--port", str(port)],

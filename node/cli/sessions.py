@@ -40,7 +40,7 @@ class HomeStore:
 
     def __init__(self, cli: Cli, ledger: Ledger, stack: AsyncExitStack) -> None:
         self._config, self._ledger, self._stack = cli.config(), ledger, stack
-        self._local = BlockStore(cli.home.store, self._config.store_bytes)
+        self._local = BlockStore(cli.home.store, self._config.store_bytes, self._config.ipfs)
         self._network: NetworkStore | None = None
         stack.push_async_callback(self._local.close)
 

@@ -62,7 +62,8 @@ def publish(cli: Cli, built: Built, token: str, *, yes: bool) -> None:
     signer = cli.unlock()
 
     async def work() -> None:
-        local = BlockStore(cli.home.store, cli.config().store_bytes)
+        config = cli.config()
+        local = BlockStore(cli.home.store, config.store_bytes, config.ipfs)
         try:
             for blob in (terms.to_bytes(), built.manifest.to_bytes(), built.initial_model):
                 await local.put(blob, TASK_LABEL)

@@ -16,7 +16,7 @@ from foedus.network.host import Host
 from foedus.network.keys import generate_secret
 from foedus.network.netstore import NetworkStore
 from foedus.network.store import BlockStore
-from foedus.protocol.ids import PeerId
+from foedus.protocol.ids import Cid, PeerId
 
 
 def content(size: int, seed: int = 0) -> bytes:
@@ -36,6 +36,16 @@ async def echo(peer: PeerId, request: bytes) -> bytes:
     return peer.encode() + b":" + request
 
 
+async def fetch(host: Host, store: NetworkStore, options: dict[str, Any]) -> bool:
+    """Fetch the blob that is wished for, if any; whether it is here then."""
+    if "fetch" not in options:
+        return False
+    while len(host.connected()) < len(options["peers"]):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    await store.fetch(Cid(options["fetch"]), 1 << 30)
+    return await store.local.has(Cid(options["fetch"]))
+
+
 async def main(options: dict[str, Any]) -> None:
     secret = bytes.fromhex(options["secret"]) if "secret" in options else generate_secret()
     host = await Host.start(secret, options.get("listen", "/ip4/127.0.0.1/tcp/0"))
@@ -47,10 +57,12 @@ async def main(options: dict[str, Any]) -> None:
         facts["cid"] = await store.put(content(options["blob"], options.get("seed", 0)))
     for address in options.get("peers", ()):
         host.add_peer(address)
+    fetching = asyncio.create_task(fetch(host, store, options))
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
-    sys.stdout.write(json.dumps({"rss": memory("VmRSS"), "peak": memory("VmHWM")}) + "\n")
+    last = {"rss": memory("VmRSS"), "peak": memory("VmHWM"), "whole": await fetching}
+    sys.stdout.write(json.dumps(last) + "\n")
     await host.stop()
     await local.close()
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from foedus.network import blocks, dagpb
+from foedus.network import blocks, dagpb, pulling
 from foedus.network.cid import (
     CHUNK,
     DAG_PB,
@@ -73,8 +73,8 @@ def test_two_gets_are_one_fetch_and_the_disk_answers_next_time(tmp_path: Path, e
         served: list[Cid] = []
         here, store = await _node(tmp_path / "here")
         there, source = await _node(tmp_path / "there")
-        read = source.local.disk.read
-        source.local.disk.read = lambda cid: (served.append(cid), read(cid))[1]  # type: ignore[method-assign]
+        read = source.local.disk.serve
+        source.local.disk.serve = lambda cid: (served.append(cid), read(cid))[1]  # type: ignore[method-assign]
         port: BlobStore = store
         async with here, there:
             here.add_peer(there.addresses[0])
@@ -184,7 +184,7 @@ def test_a_provider_that_lies_is_dropped_and_named(
 def test_a_provider_that_stalls_is_left_for_another(
     tmp_path: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(pulling, "STALL_SECONDS", 0.5)
 
     async def main() -> None:
         async def silent(stream: Stream) -> None:

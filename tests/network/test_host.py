@@ -115,6 +115,8 @@ def test_a_slow_answer_times_out_and_too_many_questions_are_refused() -> None:
             with pytest.raises(RequestTimeout) as caught:
                 await asker.request(answerer.peer_id, ECHO, b"", 10, 1)
             assert caught.value.seconds == 1
+            assert asker.score(answerer.peer_id) < 0
+            assert asker.troubles() == (0, 0)
             crowd = [asyncio.create_task(asker.request(answerer.peer_id, ECHO, b"", 10, 10)) for _ in range(22)]
             done, _ = await asyncio.wait(crowd, timeout=1.5)
             assert done
@@ -325,9 +327,9 @@ def test_connections_that_ended_give_their_place_back(eventually: Eventually) ->
 
 
 def test_a_peer_that_ignores_its_window_fills_no_memory() -> None:
-    from foedus.network.swarm import BUFFERED_PER_STREAM, _Buffers
+    from foedus.network.muxer import BUFFERED_PER_STREAM, Buffers
 
-    buffers = _Buffers()
+    buffers = Buffers()
     for stream in range(1, 9):
         buffers[stream] = bytearray()
         with contextlib.suppress(BufferError):

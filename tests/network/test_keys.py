@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from foedus.network.addresses import parse_address
 from foedus.network.errors import BadAddress, BadPeerId
-from foedus.network.faults import REMEMBERED, FaultLog
+from foedus.network.faults import FAULT_HALF_LIFE, LAPSE_HALF_LIFE, LAPSES, OUTCAST, REMEMBERED, FaultLog
 from foedus.network.keys import generate_secret, parse_peer_id, peer_id_of
 from foedus.protocol.ids import PeerId
 
@@ -81,21 +81,51 @@ def _peer(number: int) -> PeerId:
     return PeerId(f"peer {number}")
 
 
-def test_the_tenth_fault_within_the_window_bans_and_the_ban_ends() -> None:
-    log = FaultLog(ban_after=3, window=100, ban=50)
-    assert [log.record(_peer(1), f"fault {i}", now=10.0 * i) for i in range(3)] == [False, False, True]
-    assert log.banned(_peer(1), 20) == "fault 2"
+def test_the_tenth_fault_in_quick_succession_bans_and_the_ban_ends() -> None:
+    log = FaultLog(ban=50)
+    assert [log.record(_peer(1), f"fault {i}", now=float(i)) for i in range(10)] == [False] * 9 + [True]
+    assert log.banned(_peer(1), 20) == "fault 9"
     assert log.banned(_peer(2), 20) is None
-    assert (log.total, log.bans(69.9)) == (3, 1)
-    assert log.banned(_peer(1), 71) is None
-    assert (log.total, log.bans(71)) == (3, 0)
+    assert (log.total, log.bans(58.9)) == (10, 1)
+    assert log.banned(_peer(1), 60) is None
+    assert (log.total, log.bans(60)) == (10, 0)
 
 
-@given(st.lists(st.floats(0, 10_000), min_size=1, max_size=40))
-def test_faults_far_apart_never_ban(times: list[float]) -> None:
-    log = FaultLog(ban_after=3, window=1, ban=50)
-    spread = [index * 2 + time / 1e6 for index, time in enumerate(sorted(times))]
-    assert not any(log.record(_peer(1), "slow", now) for now in spread)
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=60))
+def test_faults_far_apart_never_ban(jitter: list[float]) -> None:
+    log = FaultLog()
+    assert not any(log.record(_peer(1), "odd", 120 * at + each) for at, each in enumerate(jitter))
+
+
+@given(st.floats(0, 1e6), st.integers(1, 9))
+def test_a_score_decays_by_halves_and_never_rises_above_nothing(start: float, faults: int) -> None:
+    log = FaultLog()
+    for _ in range(faults):
+        log.record(_peer(1), "x", start)
+    assert log.score(_peer(1), start) == -faults
+    assert log.score(_peer(1), start + FAULT_HALF_LIFE) == pytest.approx(-faults / 2)
+    assert log.score(_peer(1), start + 50 * FAULT_HALF_LIFE) == pytest.approx(0, abs=1e-9)
+    assert log.score(_peer(2), start) == 0
+
+
+def test_lapses_lower_a_score_but_never_ban_or_cast_out() -> None:
+    log = FaultLog()
+    for _ in range(1000):
+        log.lapse(_peer(1), 5.0)
+    assert OUTCAST < log.score(_peer(1), 5.0) < 0
+    assert (log.total, log.bans(5.0), log.faults(_peer(1))) == (0, 0, ())
+    log.record(_peer(2), "broke it", 5.0)
+    assert log.worst(5.0, 1) == [(_peer(1), -LAPSES, "slow or away")]
+    assert log.score(_peer(1), 5.0 + 3 * LAPSE_HALF_LIFE) > log.score(_peer(2), 5.0 + 3 * LAPSE_HALF_LIFE)
+
+
+def test_strangers_without_end_do_not_make_a_bad_peer_forgotten() -> None:
+    log = FaultLog()
+    for _ in range(9):
+        log.record(_peer(0), "bad", 1.0)
+    for number in range(1, 3 * REMEMBERED):
+        log.record(_peer(number), "x", 1.0)
+    assert log.record(_peer(0), "bad", 1.0)
 
 
 def test_the_log_is_bounded() -> None:
@@ -103,7 +133,7 @@ def test_the_log_is_bounded() -> None:
     for number in range(3 * REMEMBERED):
         for _ in range(20):
             log.record(_peer(number), "x", 1.0)
-    assert len(log._faults) <= REMEMBERED
+    assert len(log._standings) <= REMEMBERED
     assert len(log._banned) <= REMEMBERED
     assert (log.total, log.bans(1.0)) == (3 * REMEMBERED * 20, REMEMBERED)
     assert len(log.faults(_peer(3 * REMEMBERED - 1))) == 10

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foedus.network import disk
 from foedus.network.cid import CHUNK, InvalidCid, blocks_of, cid_of, parse_cid
 from foedus.network.store import BlockStore, StoreFull
 from foedus.protocol.ids import Cid
@@ -238,3 +239,86 @@ def test_gaps_are_listed_and_filled_block_by_block(tmp_path: Path) -> None:
         assert await store.get_block(leaves[0][0]) == leaves[0][1]
 
     asyncio.run(main())
+
+
+def test_what_is_staged_is_no_block_until_it_is_durable(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path)
+    cid = cid_of(b"one two")
+    settle = store.stage_block(cid, [b"one ", memoryview(b"two")])
+    assert settle is not None
+    assert not store.disk.has(cid)
+    assert store.disk.used == 7
+    settle()
+    assert store.disk.look(cid) == b"one two"
+    assert store.stage_block(cid, [b"one two"]) is None
+    lost = store.stage_block(cid_of(b"lost"), [b"lost"])
+    assert lost is not None
+    again = BlockStore(tmp_path)  # as after a crash
+    assert not again.disk.has(cid_of(b"lost"))
+    assert again.disk.used == 7
+    assert list((tmp_path / "tmp").iterdir()) == []
+    with pytest.raises(BlobCorrupt):
+        store.stage_block(cid, [b"one", b"two"])
+
+
+def test_a_block_is_hashed_once_for_many_readers_and_again_when_its_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Cid] = []
+    real = disk.holds
+    monkeypatch.setattr(disk, "holds", lambda cid, *pieces: (hashed.append(cid), real(cid, *pieces))[1])
+    store = BlockStore(tmp_path)
+    cid = store.write_blob(b"truth")
+    assert hashed == [cid]
+    assert [store.disk.serve(cid) for _ in range(5)] == [b"truth"] * 5
+    assert hashed == [cid]  # when it was written
+    fresh = BlockStore(tmp_path)
+    assert [fresh.disk.serve(cid) for _ in range(5)] == [b"truth"] * 5
+    assert hashed == [cid] * 2
+    _files(tmp_path)[0].write_bytes(b"tru")  # torn, as by a crash
+    for each in (store, fresh):
+        with pytest.raises(BlobCorrupt):
+            each.disk.serve(cid)
+
+
+def test_two_who_write_at_once_are_both_durable_when_they_are_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BlockStore(tmp_path)
+    slow, entered = threading.Event(), threading.Event()
+    real = disk._sync
+
+    def resting(folder: Path) -> None:
+        entered.set()
+        slow.wait()
+        real(folder)
+
+    monkeypatch.setattr(disk, "_sync", resting)
+    store.write_block(cid_of(b"one"), b"one")
+    flushes = [threading.Thread(target=store.disk.flush) for _ in range(2)]
+    flushes[0].start()
+    assert entered.wait(10)
+    flushes[1].start()
+    flushes[1].join(0.3)
+    assert flushes[1].is_alive()  # what it was asked to make durable is not so yet
+    slow.set()
+    for each in flushes:
+        each.join()
+
+
+def test_folders_that_could_not_be_synced_are_synced_by_the_next_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BlockStore(tmp_path)
+    store.write_block(cid_of(b"one"), b"one")
+    synced: list[Path] = []
+
+    def full(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk, "_sync", full)
+    with pytest.raises(StoreFull):
+        store.disk.flush()
+    monkeypatch.setattr(disk, "_sync", synced.append)
+    store.disk.flush()
+    assert len(synced) == 2

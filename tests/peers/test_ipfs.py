@@ -18,12 +18,12 @@ import pytest
 
 from foedus.network.cid import CHUNK, InvalidCid, cid_of
 from foedus.network.host import Host
-from foedus.network.keys import generate_secret
 from foedus.network.ipfs_client import ClientRpc
+from foedus.network.keys import generate_secret
 from foedus.network.kubo import KuboStore, Rpc
 from foedus.network.kubo_rpc import KuboRpc
 from foedus.network.netstore import NetworkStore
-from foedus.network.store import BlockStore
+from foedus.network.store import BlockStore, StoreFull, bytes_held
 from foedus.protocol.ids import Cid
 from foedus.protocol.ports import BlobMissing, BlobStore, BlobTooLarge
 from tests.peers.daemon import PROGRAM, js_ipfs
@@ -125,8 +125,8 @@ def test_collection_keeps_what_was_put_until_it_is_unpinned(daemon: str) -> None
 
 
 @asynccontextmanager
-async def _node(folder: Path) -> AsyncIterator[tuple[Host, NetworkStore]]:
-    local = BlockStore(folder)
+async def _node(folder: Path, ipfs: str = "") -> AsyncIterator[tuple[Host, NetworkStore]]:
+    local = BlockStore(folder, ipfs=ipfs)
     async with await Host.start(generate_secret()) as host:
         yield host, NetworkStore(host, local)
     await local.close()
@@ -154,5 +154,91 @@ def test_blobs_move_between_an_embedded_store_and_a_daemon_both_ways_under_one_n
             assert await bridge.put(await kubo.get(cid, len(theirs))) == cid
             assert await embedded.get(cid, len(theirs)) == theirs
         await kubo.close()
+
+    asyncio.run(main())
+
+
+async def _holds(daemon: str, cid: Cid) -> bool:
+    return (await _rpc(daemon, "block/get", arg=cid, timeout="1s")).status_code == 200
+
+
+def test_a_store_keeps_its_blocks_in_the_daemon_and_shares_them_with_peers(
+    daemon: str, tmp_path: Path, eventually: Callable[..., Awaitable[Any]]
+) -> None:
+    async def main() -> None:
+        ours, theirs = os.urandom(3 * CHUNK + 7), os.urandom(2 * CHUNK + 9)
+        async with _node(tmp_path / "far") as (far, embedded), _node(tmp_path / "near", daemon) as (near, backed):
+            near.add_peer(far.addresses[0])
+            await eventually(near.connected)
+
+            cid = await embedded.put(ours)
+            assert await backed.get(cid, len(ours)) == ours
+            assert (await _rpc(daemon, "cat", arg=cid)).content == ours
+
+            cid = await backed.put(theirs)
+            assert await embedded.get(cid, len(theirs)) == theirs
+        assert not (tmp_path / "near" / "blocks").exists()
+        assert bytes_held(tmp_path / "near") > len(ours) + len(theirs)
+
+    asyncio.run(main())
+
+
+def test_the_daemon_collects_nothing_of_a_store_and_the_store_gives_back_what_nobody_pins(
+    daemon: str, tmp_path: Path
+) -> None:
+    if "FOEDUS_IPFS_URL" in os.environ:
+        pytest.skip("would collect what else the daemon at FOEDUS_IPFS_URL holds unpinned")
+
+    async def main() -> None:
+        kept, given_up = os.urandom(2 * CHUNK + 7), os.urandom(2 * CHUNK + 8)
+        store = BlockStore(tmp_path, ipfs=daemon)
+        keep, drop = await store.put(kept), await store.put(given_up)
+        (await _rpc(daemon, "repo/gc")).raise_for_status()
+        await store.close()
+
+        store = BlockStore(tmp_path, ipfs=daemon)  # as after a restart
+        assert await store.get(keep, len(kept)) == kept
+        assert await store.get(drop, len(given_up)) == given_up
+        used = store.disk.used
+        await store.unpin(drop)
+        assert len(given_up) < await store.gc() == used - store.disk.used
+        assert await _holds(daemon, keep)
+        assert not await _holds(daemon, drop)
+        with pytest.raises(BlobMissing):
+            await store.get(drop, len(given_up))
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_what_the_daemon_lost_is_fetched_from_peers_again(
+    daemon: str, tmp_path: Path, eventually: Callable[..., Awaitable[Any]]
+) -> None:
+    async def main() -> None:
+        blob = os.urandom(2 * CHUNK + 7)
+        async with _node(tmp_path / "far") as (far, embedded), _node(tmp_path / "near", daemon) as (near, backed):
+            near.add_peer(far.addresses[0])
+            await eventually(near.connected)
+            cid = await embedded.put(blob)
+            await backed.get(cid, len(blob))
+            lost = cid_of(blob[:CHUNK])
+            await _rpc(daemon, "pin/rm", arg=lost)
+            (await _rpc(daemon, "block/rm", arg=lost, force="true")).raise_for_status()
+            assert not await _holds(daemon, lost)
+            assert await backed.get(cid, len(blob)) == blob
+            assert await _holds(daemon, lost)
+
+    asyncio.run(main())
+
+
+def test_a_quota_holds_for_blocks_in_the_daemon(daemon: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        store = BlockStore(tmp_path, 2 * CHUNK, ipfs=daemon)
+        await store.put(os.urandom(CHUNK))
+        with pytest.raises(StoreFull, match="the quota is"):
+            await store.put(os.urandom(2 * CHUNK))
+        assert store.disk.used == CHUNK
+        await store.put(os.urandom(CHUNK))
+        await store.close()
 
     asyncio.run(main())
