@@ -13,17 +13,16 @@ reasons.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 
 import numpy as np
 
-from foedus.aggregator.bundle import BadBox, BundleError, Prepared, rows_root
-from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, Fault, JunkShare, SeedsRootMismatch
+from foedus.aggregator.bundle import BadBox, Prepared, rows_root
+from foedus.aggregator.freeze import BundleMalformed, Fault, JunkShare
 from foedus.aggregator.he.bfv_envelope import VERSION, BfvEnvelope, Body, pad_hash, pad_seed, parse_envelope
 from foedus.aggregator.he.bfv_opening import make_part, open_group, tag_found
 from foedus.aggregator.he.holder_parts import part_bytes
 from foedus.aggregator.he.holders import check_announcement, holders
-from foedus.aggregator.he.keyed import Keyed, check_mine
+from foedus.aggregator.he.keyed import Keyed, check_mine, read_envelope
 from foedus.aggregator.he.known import opened_word, salts, sealed_word, tag_of
 from foedus.aggregator.he.pads import Residues, pad, residues
 from foedus.aggregator.he.params import BATCH, BFV, SLOTS, T, batches
@@ -31,7 +30,7 @@ from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Bundle, GroupOpening, VectorEnvelope, VectorMode
 from foedus.aggregator.seeds import self_seed
-from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, vector_root
+from foedus.protocol.chunks import Lanes, vector_root
 from foedus.protocol.commitments import Context
 from foedus.protocol.ids import Hash32, Position
 from foedus.protocol.round import Commitment
@@ -62,11 +61,8 @@ class Bfv(Keyed):
         random: Random,
         announced: bytes | None,
     ) -> Prepared:
-        """Raises UnfitLayout where there are no holders or no key, and as `Encryptor` does."""
-        check_mine(layout, me, keys)
-        if update.dtype != np.uint32 or update.ndim != 1 or update.shape[0] % CHUNK_LANES:
-            raise MalformedLanes(f"an update of shape {update.shape}, {update.dtype}, is no vector of whole chunks")
-        holder, key = self.key_of(layout, context, me, announced)
+        """Raises as `key_for` does."""
+        holder, key = self.key_for(layout, context, me, keys, update, announced)
         seed = self_seed(random)
         plain = _plain(update, pad(seed, BATCH * batches(update.shape[0])), random)
         blob = b"".join([key.encryptor.encrypt(lanes) for lanes in plain])
@@ -87,15 +83,10 @@ class Bfv(Keyed):
         )
 
     def check_envelope(self, layout: Layout, commitment: Commitment, blob: bytes) -> BfvEnvelope | Fault:
-        owner, found = commitment.position, Hash32(sha256(blob).digest())
-        if found != commitment.bundle:
-            return BundleMismatch(owner, commitment.bundle, found)
-        try:
-            envelope = parse_envelope(owner, blob)
-        except BundleError as error:
-            return BundleMalformed(owner, str(error))
-        root = rows_root({layout.row(owner): envelope.body.pad}, layout.width)
-        return envelope if root == commitment.seeds_root else SeedsRootMismatch(owner, commitment.seeds_root, root)
+        def root_of(envelope: BfvEnvelope) -> Hash32:
+            return rows_root({layout.row(commitment.position): envelope.body.pad}, layout.width)
+
+        return read_envelope(commitment, blob, parse_envelope, root_of)
 
     def check_beside(
         self,

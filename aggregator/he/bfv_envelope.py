@@ -13,19 +13,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foedus.aggregator.bundle import BadBox, BundleError
+from foedus.aggregator.bundle import BadBox
 from foedus.aggregator.he.boxsign import SIGNATURE_BYTES
+from foedus.aggregator.he.keyed import words_of
 from foedus.aggregator.he.known import BOX_BYTES, opened_word
 from foedus.aggregator.keys import RoundKeys
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.seeds import BadSeed, checked_seed
-from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
 from foedus.protocol.commitments import Context, seed_hash
 from foedus.protocol.ids import Cid, Hash32, Position, Seed
 
 VERSION = b"FDH\x01"
-_HEAD = len(VERSION) + CID_TEXT
-ENVELOPE_BYTES = _HEAD + 32 + SIGNATURE_BYTES + 32 + 2 * BOX_BYTES
+_SIZES = (32, SIGNATURE_BYTES, 32, BOX_BYTES, BOX_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +53,7 @@ class BfvEnvelope:
 
 def parse_envelope(owner: Position, blob: bytes) -> BfvEnvelope:
     """Read a peer's envelope. Raises BundleError for anything but the one layout."""
-    if len(blob) != ENVELOPE_BYTES or blob[:4] != VERSION:
-        raise BundleError(
-            f"{len(blob)} bytes where an envelope of this mode has {ENVELOPE_BYTES} and starts {VERSION!r}"
-        )
-    try:
-        update = checked_cid(blob[4:_HEAD])
-    except MalformedCid as error:
-        raise BundleError(str(error)) from error
-    at, words = _HEAD, []
-    for size in (32, SIGNATURE_BYTES, 32, BOX_BYTES, BOX_BYTES):
-        words.append(bytes(blob[at : at + size]))
-        at += size
-    key, signature, pad, key_box, pad_box = words
+    update, (key, signature, pad, key_box, pad_box) = words_of(VERSION, _SIZES, blob)
     return BfvEnvelope(owner, update, Body(Hash32(key), signature, Hash32(pad), key_box, pad_box))
 
 

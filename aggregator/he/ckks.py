@@ -20,20 +20,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foedus.aggregator.bundle import BadBox, BundleError, Prepared, rows_root
-from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, Fault, JunkShare, SeedsRootMismatch
+from foedus.aggregator.bundle import BadBox, Prepared, rows_root
+from foedus.aggregator.freeze import BundleMalformed, Fault, JunkShare
 from foedus.aggregator.he.ckks_envelope import VERSION, CkksEnvelope, body_bytes, parse_envelope
 from foedus.aggregator.he.flood import flooded
 from foedus.aggregator.he.holder_parts import FLOODED_PART, MalformedPart, part_bytes, part_lanes, part_of, part_place
 from foedus.aggregator.he.holders import check_announcement, holders
-from foedus.aggregator.he.keyed import Keyed, check_mine
+from foedus.aggregator.he.keyed import Keyed, check_mine, read_envelope
 from foedus.aggregator.he.known import Encrypted, Refused, decrypted, found_tag, opened_word, salts, sealed_word, tag_of
 from foedus.aggregator.he.params import BATCH, CKKS, SLOTS, batches
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import Layout
 from foedus.aggregator.modes import Bundle, GroupOpening, VectorEnvelope, VectorMode, WrongPart
 from foedus.aggregator.sumtree import GroupLeaves
-from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, lanes_to_bytes, vector_root
+from foedus.protocol.chunks import Lanes, lanes_to_bytes, vector_root
 from foedus.protocol.commitments import Context
 from foedus.protocol.ids import Hash32, Position
 from foedus.protocol.round import Commitment
@@ -63,11 +63,8 @@ class Ckks(Keyed):
         random: Random,
         announced: bytes | None,
     ) -> Prepared:
-        """Raises UnfitLayout where there is no holder or no key, and as `Encryptor` does."""
-        check_mine(layout, me, keys)
-        if update.dtype != np.uint32 or update.ndim != 1 or update.shape[0] % CHUNK_LANES:
-            raise MalformedLanes(f"an update of shape {update.shape}, {update.dtype}, is no vector of whole chunks")
-        holder, key = self.key_of(layout, context, me, announced)
+        """Raises as `key_for` does."""
+        holder, key = self.key_for(layout, context, me, keys, update, announced)
         count = batches(update.shape[0])
         lanes = np.zeros(count * BATCH, dtype=np.uint32)
         lanes[: update.shape[0]] = update
@@ -85,15 +82,10 @@ class Ckks(Keyed):
         )
 
     def check_envelope(self, layout: Layout, commitment: Commitment, blob: bytes) -> CkksEnvelope | Fault:
-        owner, found = commitment.position, Hash32(sha256(blob).digest())
-        if found != commitment.bundle:
-            return BundleMismatch(owner, commitment.bundle, found)
-        try:
-            envelope = parse_envelope(owner, blob)
-        except BundleError as error:
-            return BundleMalformed(owner, str(error))
-        root = rows_root({}, layout.width)
-        return envelope if root == commitment.seeds_root else SeedsRootMismatch(owner, commitment.seeds_root, root)
+        def root_of(envelope: CkksEnvelope) -> Hash32:
+            return rows_root({}, layout.width)
+
+        return read_envelope(commitment, blob, parse_envelope, root_of)
 
     def check_beside(
         self,

@@ -3,11 +3,15 @@ announces."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TypeVar
 
-from foedus.aggregator.bundle import WrongKeys
-from foedus.aggregator.freeze import BundleMalformed, Fault, UpdateRootMismatch
+import numpy as np
+
+from foedus.aggregator.bundle import BundleError, WrongKeys
+from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, Fault, SeedsRootMismatch, UpdateRootMismatch
 from foedus.aggregator.he import holders as holding
 from foedus.aggregator.he.boxsign import SIGNATURE_BYTES
 from foedus.aggregator.he.ciphertexts import MalformedCiphertexts
@@ -17,10 +21,13 @@ from foedus.aggregator.he.seal import Encryptor, MalformedKey, check_key, key_by
 from foedus.aggregator.keys import Random, RoundKeys
 from foedus.aggregator.layout import Layout, UnfitLayout
 from foedus.aggregator.modes import Announcement, Blob, VectorEnvelope
-from foedus.protocol.chunks import vector_root
+from foedus.protocol.chunks import CHUNK_LANES, Lanes, MalformedLanes, vector_root
+from foedus.protocol.cids import CID_TEXT, MalformedCid, checked_cid
 from foedus.protocol.commitments import Context
-from foedus.protocol.ids import Hash32, Position
+from foedus.protocol.ids import Cid, Hash32, Position
 from foedus.protocol.round import Commitment
+
+Envelope = TypeVar("Envelope", bound=VectorEnvelope)
 
 
 class Keyed:
@@ -74,9 +81,22 @@ class Keyed:
     def beside(self, layout: Layout, envelope: VectorEnvelope, me: Position | None, lanes: int) -> tuple[Blob, ...]:
         return ()
 
-    def key_of(self, layout: Layout, context: Context, me: Position, announced: bytes | None) -> tuple[Pair, Key]:
-        """My group's holders, and the key in its checked announcement. Raises UnfitLayout where there are none, and as
-        `Encryptor` does."""
+    def key_for(
+        self,
+        layout: Layout,
+        context: Context,
+        me: Position,
+        keys: RoundKeys,
+        update: Lanes,
+        announced: bytes | None,
+    ) -> tuple[Pair, Key]:
+        """My group's holders, and the key in its checked announcement, to encrypt my update with.
+
+        Raises WrongKeys, MalformedLanes, UnfitLayout where there are none, and as `Encryptor` does.
+        """
+        check_mine(layout, me, keys)
+        if update.dtype != np.uint32 or update.ndim != 1 or update.shape[0] % CHUNK_LANES:
+            raise MalformedLanes(f"an update of shape {update.shape}, {update.dtype}, is no vector of whole chunks")
         pairs, group = holding.holders(layout, context), layout.group(me)
         if not pairs or announced is None:
             raise UnfitLayout(f"group {group} has no key to encrypt with in this opening")
@@ -98,3 +118,40 @@ def check_mine(layout: Layout, me: Position, keys: RoundKeys) -> None:
     mine = layout.roster[me]
     if (keys.mask_key, keys.box_key) != (mine.mask_key, mine.box_key):
         raise WrongKeys(mine.address)
+
+
+def words_of(version: bytes, sizes: tuple[int, ...], blob: bytes) -> tuple[Cid, list[bytes]]:
+    """What an envelope has after its version: the ciphertexts' CID, and words of these sizes in bytes.
+
+    Raises BundleError for anything but this layout.
+    """
+    at = len(version) + CID_TEXT
+    if len(blob) != at + sum(sizes) or blob[: len(version)] != version:
+        raise BundleError(f"{len(blob)} bytes where an envelope has {at + sum(sizes)} and starts {version!r}")
+    try:
+        update = checked_cid(blob[len(version) : at])
+    except MalformedCid as error:
+        raise BundleError(str(error)) from error
+    words = []
+    for size in sizes:
+        words.append(bytes(blob[at : at + size]))
+        at += size
+    return update, words
+
+
+def read_envelope(
+    commitment: Commitment,
+    blob: bytes,
+    parse: Callable[[Position, bytes], Envelope],
+    root_of: Callable[[Envelope], Hash32],
+) -> Envelope | Fault:
+    """A fetched envelope, if it is what was committed and `seeds_root` is `root_of` it."""
+    owner, found = commitment.position, Hash32(sha256(blob).digest())
+    if found != commitment.bundle:
+        return BundleMismatch(owner, commitment.bundle, found)
+    try:
+        envelope = parse(owner, blob)
+    except BundleError as error:
+        return BundleMalformed(owner, str(error))
+    root = root_of(envelope)
+    return envelope if root == commitment.seeds_root else SeedsRootMismatch(owner, commitment.seeds_root, root)

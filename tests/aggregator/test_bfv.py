@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from foedus.aggregator.bundle import WrongKeys
 from foedus.aggregator.freeze import BundleMalformed, BundleMismatch, JunkShare, SeedsRootMismatch, UpdateRootMismatch
-from foedus.aggregator.he.bfv_envelope import ENVELOPE_BYTES
 from foedus.aggregator.he.holders import announce
 from foedus.aggregator.he.known import Refused
 from foedus.aggregator.he.params import BATCH, BFV, T, batches
@@ -69,7 +68,7 @@ def test_a_parameter_takes_less_than_sixteen_bytes() -> None:
     assert MODE.vector_limit(1 << 20) < 14.1 * (1 << 20)
     scene = played(3)
     assert len(scene.prepared[Position(0)].update_blob) == MODE.vector_limit(LANES)
-    assert len(scene.sealed[Position(0)]) == ENVELOPE_BYTES
+    assert len(scene.sealed[Position(0)]) == 399
 
 
 def test_equal_updates_are_stored_as_unlike_bytes() -> None:

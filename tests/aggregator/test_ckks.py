@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foedus.aggregator.freeze import BundleMalformed, JunkShare
-from foedus.aggregator.he.ckks_envelope import ENVELOPE_BYTES
 from foedus.aggregator.he.flood import DEVIATION, flooded, gaussian
 from foedus.aggregator.he.known import Refused
 from foedus.aggregator.he.params import CKKS, LARGEST_MODULUS, SLOTS, OtherParameters, Parameters, WeakParameters
@@ -140,7 +139,7 @@ def test_who_does_not_know_what_it_sends_is_found_before_and_after_the_freeze(
 def test_the_form_is_bounded_and_hostile_bytes_are_refused() -> None:
     scene = played(3)
     me, holder = Position(0), scene.pair().key
-    assert len(scene.sealed[me]) == ENVELOPE_BYTES
+    assert len(scene.sealed[me]) == 263
     assert len(scene.prepared[me].update_blob) == scene.mode.vector_limit(LANES) == CKKS.form.size
     receiver, secret = (holder, scene.keys[holder]), scene.announced[0].secret
     for vector in (b"", b"\xff" * CKKS.form.size, os.urandom(CKKS.form.size), bytes(1000)):
