@@ -71,14 +71,16 @@ def open_client(
     """The client of partition `index`, for a model or an analysis, as the terms say. Model and data are built when
     they are first needed, and kept.
 
-    data_path: where this participant's data lie, whatever the task file says. Raises InvalidTerms.
+    data_path: where this participant's data lie, whatever the task file says. Raises InvalidTerms, and LearningError
+    where PyTorch cannot be imported whole.
     """
     partition = partition_of(terms, index, count, data_path)
     analyst = AnalysisTrainer.of(app, partition, terms, manifest)
     if analyst is not None:
         return Client(analyst, terms, manifest, index)
-    from foedus.learning.torch_trainer import TorchTrainer
+    from foedus.learning.torch_trainer import TorchTrainer, import_optimizers
 
+    import_optimizers()
     return Client(TorchTrainer(app, partition, device=device), terms, manifest, index)
 
 

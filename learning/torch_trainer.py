@@ -7,8 +7,10 @@ Floating-point parameters and buffers travel, in state_dict order, as float32; i
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foedus.learning.app import App, Partition
-from foedus.learning.errors import AppError
+from foedus.learning.errors import AppError, LearningError
 from foedus.learning.settings import TrainSettings
 from foedus.learning.torch_data import Source, seeded
 from foedus.learning.trainer import Arrays, State, TrainConfig, Trained, derive_seed
+
+
+def import_optimizers() -> None:
+    """Import now what PyTorch's optimizers import when the first one is made.
+
+    That needs a folder for temporary files, and where it fails halfway it cannot be done again in the same process. So
+    nothing is imported before there is one. Raises LearningError where there is none, a full disk for example.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise LearningError(f"nothing can be trained: {error.strerror}: free some disk space, or set TMPDIR") from error
+    import_module("torch._dynamo")
 
 
 def initial_arrays(app: App, seed: int) -> Arrays:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +104,8 @@ class Journal:
         self._db.execute("PRAGMA busy_timeout=10000")
         self._db.execute("PRAGMA secure_delete=ON")
         self._migrate(path)
+        with suppress(sqlite3.OperationalError):  # on a full disk the next erasing does it
+            self._forget_log()
 
     def _migrate(self, path: Path) -> None:
         self._db.execute("BEGIN IMMEDIATE")  # of a daemon and a command that both begin a journal, the second waits
@@ -119,6 +122,10 @@ class Journal:
 
     def close(self) -> None:
         self._db.close()
+
+    def _forget_log(self) -> None:
+        """Empty the write-ahead log: what was erased is still in it, and stays in that of a process that was killed."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _open(self, sealed: bytes) -> bytes:
         try:
@@ -147,7 +154,7 @@ class Journal:
         """Leave a task for good: with its enrolment go its keys and maskings. What it is bound to stays."""
         for table in ("enrolment", "round_key", "masking", "announcement"):
             self._db.execute(f"DELETE FROM {table} WHERE task=?", (task,))
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._forget_log()
 
     def keep_keys(self, task: Address, opening: Opening, keys: bytes) -> bytes:
         """Store an opening's keys (an epoch's first: minus the epoch) unless some are there; answers what counts."""
@@ -189,7 +196,7 @@ class Journal:
         for table in ("masking", "announcement"):
             erased += self._db.execute(f"DELETE FROM {table} WHERE task=? AND opening<?", (task, opening)).rowcount
         if erased:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._forget_log()
 
     def sign_once(self, task: Address, opening: Opening, kind: str, content: bytes, signature: bytes) -> bool:
         """Record a signed word; False where another content was signed before, which must then never be sent."""

@@ -92,18 +92,26 @@ def _label(round_: Round) -> str:
     return f"commit/{round_.opening}"
 
 
+def _pins(bench: Bench, round_: Round) -> str:
+    return f"{bench.task}/{round_.number}"
+
+
 async def _written(bench: Bench, round_: Round) -> CommitWords | None:
     """What was written down before a crash, if its blobs were stored too, or its transaction signed: the chain may
-    have that, and another masking would leave this node unable to open what it committed to."""
+    have that, and another masking would leave this node unable to open what it committed to. Otherwise the blobs that
+    were stored are let go: the next masking makes others."""
     kept = bench.journal.masking(bench.task, round_.opening)
     if kept is None:
         return None
     words = CommitWords.from_bytes(kept.words)
     if bench.journal.sent(bench.task, _label(round_)) is not None:
         return words
-    cids = (words.update_cid, words.envelope_cid, *words.beside)
-    stored = [await bench.store.local.has(Cid(cid)) for cid in cids]
-    return words if all(stored) else None
+    cids = [Cid(cid) for cid in (words.update_cid, words.envelope_cid, *words.beside)]
+    if all([await bench.store.local.has(cid) for cid in cids]):
+        return words
+    for cid in cids:
+        await bench.store.local.unpin(cid, _pins(bench, round_))
+    return None
 
 
 def _train(client: Client, base: NDArray[np.int32], round_: RoundNumber) -> LocalUpdate:
@@ -134,9 +142,8 @@ async def _make(bench: Bench, task: Task, round_: Round) -> CommitWords:
     secrets = made.secrets.to_bytes() if made.secrets is not None else b""
     masking = Masking(secrets, words.to_bytes())
     bench.journal.keep_masking(bench.task, round_.opening, masking)
-    label = f"{bench.task}/{round_.number}"
     for blob in (made.update_blob, *made.beside, envelope):
-        await bench.store.put(blob, label)
+        await bench.store.put(blob, _pins(bench, round_))
     return words
 
 

@@ -17,6 +17,7 @@ from foedus.node.bench import Bench
 from foedus.node.courtfeed import CourtFeed
 from foedus.node.errors import StaleBackup
 from foedus.node.follower import Follower
+from foedus.node.forgetting import Forgetting
 from foedus.node.gather import Post
 from foedus.node.inspect import Inspector
 from foedus.node.inspect_vectors import VectorInspector
@@ -43,7 +44,8 @@ class TaskRunner:
         self._agenda = Agenda(self._perform, time.monotonic)
         self._inspector: Inspector | None = None
         self._beacon: tuple[int, Hash32, Hash32] | None = None
-        self._erased = Opening(0)
+        memories = [part.forget_before for part in (bench.board, bench.reveals, bench.announcements)]
+        self._forgetting = Forgetting(bench.journal, memories)
         known_peers, retention = bench.peers.of, bench.retention
         self._archivist = Archivist(bench.store, bench.terms, bench.manifest, bench.me, known_peers, retention)
         self._told: tuple[object, ...] = ()
@@ -87,7 +89,6 @@ class TaskRunner:
         events = await self._feed.fresh()
         self._bench.seeds.hear(events)
         self._desk.look(task)
-        self._forget(task)
         owed = duties(task, self._bench.me, await self._clock(task))
         if self._inspector is None:
             owed = tuple(duty for duty in owed if isinstance(duty, Poke | Advertise | Settle))
@@ -96,6 +97,7 @@ class TaskRunner:
         self._answerer.look(events)
         self._resumer.look(task, self.now())
         self._archivist.look(task, self.now())
+        self._forgetting.look(task, self._desk.oldest(task))
 
     def _suspects(self, made: Proposal) -> bool:
         """Which proposals to judge: all but my own, and under FAST but those that attesting makes again anyway, unless
@@ -141,22 +143,6 @@ class TaskRunner:
         if self._inspector is not None:
             self._inspector.close()
             self._inspector = None
-
-    def _forget(self, task: Task) -> None:
-        """Erase the secrets of rounds that are final; what was said of them stays on the chain and in the store."""
-        oldest = task.pending[0] if task.pending else task.round  # a task's end gives up the round under way
-        asked = self._desk.oldest(task)
-        if asked is not None and (oldest is None or asked.opening < oldest.opening):
-            oldest = asked
-        needed = oldest.opening if oldest is not None else Opening(task.opening + 1)
-        if needed <= self._erased:
-            return
-        self._erased = needed
-        epoch = oldest.epoch if oldest is not None else task.epoch + (task.phase is not Phase.DRAW)
-        self._bench.journal.erase_before(task.address, needed, epoch)
-        self._bench.board.forget_before(task.address, needed)
-        self._bench.reveals.forget_before(task.address, needed)
-        self._bench.announcements.forget_before(task.address, needed)
 
     async def _clock(self, task: Task) -> Clock:
         head = self._follower.head
