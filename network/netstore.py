@@ -12,7 +12,8 @@ from foedus.network import blocks
 from foedus.network.blocks import Want
 from foedus.network.cid import BlobMalformed, parse_cid
 from foedus.network.host import Host
-from foedus.network.pulling import Candidates, pull
+from foedus.network.pulling import pull
+from foedus.network.sources import Candidates
 from foedus.network.store import FETCH, PUT, BlockStore
 from foedus.protocol.ids import Cid, PeerId
 from foedus.protocol.ports import BlobCorrupt, BlobMissing

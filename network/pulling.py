@@ -9,7 +9,7 @@ never stop. The protocol is `blocks`'. Runs on the trio side.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from foedus.network.blocks import ABSENT, HELD, IN_FLIGHT, PROTOCOL, Want
 from foedus.network.cid import to_binary
 from foedus.network.errors import PeerMisbehaved, PeerUnreachable, RequestRefused
 from foedus.network.pieces import Piece
-from foedus.network.stream import Stream
+from foedus.network.sources import Candidates, Source
 from foedus.network.together import together
 from foedus.protocol.ids import PeerId
 from foedus.protocol.ports import BlobCorrupt
@@ -49,38 +49,6 @@ STALL_SECONDS = 20.0
 OPEN_SECONDS = 10.0
 
 
-class Candidates:
-    """Who can be asked, in order. Whose stream breaks is asked once more, after the others."""
-
-    def __init__(self, peers: Iterable[PeerId]) -> None:
-        self.waiting = deque(dict.fromkeys(peers))
-        self._again = set(self.waiting)
-
-    def broke(self, peer: PeerId) -> None:
-        """The peer's stream ended early."""
-        if peer in self._again:
-            self._again.discard(peer)
-            self.waiting.append(peer)
-
-
-class _Source:
-    """One peer while it is asked. `owed`: asked, not arrived; `landing`: arrived, not yet in a file."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.stream, self.peer = stream, stream.peer
-        self.owed: deque[Want] = deque()
-        self.orders = trio.Semaphore(0)
-        self.landing: set[Want] = set()
-        self.lacks: set[Want] = set()
-        self.since = trio.current_time()
-        self.had = False
-
-    @property
-    def useful(self) -> bool:
-        """Whether it had a block, or was not asked for one that it lacks."""
-        return self.had or not self.lacks
-
-
 class Pull:
     """One set of blocks. `run` once."""
 
@@ -89,7 +57,7 @@ class Pull:
         self._left = dict.fromkeys(wants)
         self._free = deque(wants)  # of nobody asked now
         self._doubled: set[Want] = set()
-        self._sources: list[_Source] = []
+        self._sources: list[Source] = []
         self._asking: dict[PeerId, None] = {}
         self._ended: list[PeerId] = []
         self._changed = trio.Event()
@@ -139,7 +107,7 @@ class Pull:
             with trio.move_on_after(OPEN_SECONDS) as opening:
                 async with self._wire.stream(peer, PROTOCOL) as stream:
                     opening.deadline = float("inf")
-                    await self._draw(_Source(stream))
+                    await self._draw(Source(stream))
                 return
             raise PeerUnreachable(peer, f"no stream within {OPEN_SECONDS:g} s")
         except (RequestRefused, PeerMisbehaved) as error:
@@ -148,7 +116,7 @@ class Pull:
             log.info("provider unreachable", peer=peer, reason=error.why)
             self._candidates.broke(peer)
 
-    async def _draw(self, source: _Source) -> None:
+    async def _draw(self, source: Source) -> None:
         arrived_in, arrived = trio.open_memory_channel[tuple[Want, list[Piece]]](IN_FLIGHT)
         self._sources.append(source)
         try:
@@ -164,7 +132,7 @@ class Pull:
             for want in (*source.owed, *source.landing):
                 self._release(want)
 
-    async def _request(self, source: _Source) -> None:
+    async def _request(self, source: Source) -> None:
         while (want := await self._next(source)) is not None:
             if not source.owed:
                 source.since = trio.current_time()
@@ -174,7 +142,7 @@ class Pull:
         source.orders.release()
         await source.stream.close()
 
-    async def _receive(self, source: _Source, arrived: trio.MemorySendChannel[tuple[Want, list[Piece]]]) -> None:
+    async def _receive(self, source: Source, arrived: trio.MemorySendChannel[tuple[Want, list[Piece]]]) -> None:
         async with arrived:
             while True:
                 await source.orders.acquire()
@@ -199,7 +167,7 @@ class Pull:
                 else:  # another was quicker
                     self._notify()
 
-    async def _answer(self, source: _Source, want: Want) -> list[Piece] | None:
+    async def _answer(self, source: Source, want: Want) -> list[Piece] | None:
         status, *length = await source.stream.read_exactly(5)
         size = int.from_bytes(length, "big")
         if (status, size) == (ABSENT, 0):
@@ -209,14 +177,14 @@ class Pull:
         want.check(source.peer, size)
         return await source.stream.read_pieces(size)
 
-    async def _land(self, source: _Source, arrived: trio.MemoryReceiveChannel[tuple[Want, list[Piece]]]) -> None:
+    async def _land(self, source: Source, arrived: trio.MemoryReceiveChannel[tuple[Want, list[Piece]]]) -> None:
         async for want, block in arrived:
             try:
                 await trio.to_thread.run_sync(self._keep, source, want, block, limiter=self._writers)
             except BlobCorrupt:
                 raise PeerMisbehaved(source.peer, f"blocks: bytes that are not {want.cid}") from None
 
-    def _keep(self, source: _Source, want: Want, block: list[Piece]) -> None:
+    def _keep(self, source: Source, want: Want, block: list[Piece]) -> None:
         """In a thread. The memory is free, and the next block asked for, before the disk has promised this one."""
         settle = self._store.stage_block(want.cid, block)
         block.clear()
@@ -224,7 +192,7 @@ class Pull:
         if settle is not None:
             settle()
 
-    def _landed(self, source: _Source, want: Want) -> None:
+    def _landed(self, source: Source, want: Want) -> None:
         source.had = True
         source.landing.discard(want)
         self._left.pop(want, None)
@@ -233,7 +201,7 @@ class Pull:
         self._since = trio.current_time()
         self._notify()
 
-    async def _next(self, source: _Source) -> Want | None:
+    async def _next(self, source: Source) -> Want | None:
         """What to ask this peer for, once it may be asked; None where that is nothing, now and later."""
         while self._left:
             if len(source.owed) + len(source.landing) < max(1, IN_FLIGHT // len(self._sources)):
@@ -244,7 +212,7 @@ class Pull:
                 await self._changed.wait()
         return None
 
-    def _take(self, source: _Source) -> Want | None:
+    def _take(self, source: Source) -> Want | None:
         for _ in range(len(self._free)):
             want = self._free.popleft()
             if want in source.lacks:
