@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from foedus.network.backing import Blocks, StoreFull
@@ -140,7 +142,10 @@ class BlockStore:
         """`put`, in the caller's thread."""
         blocks = list(blocks_of(blob))
         root = blocks[-1][0]
-        ours = self.pins.add(root, label)
+        try:
+            ours = self.pins.add(root, label)
+        except sqlite3.OperationalError as error:  # no room for a row
+            raise StoreFull(len(blob), self.disk.used, self.disk.quota, disk=True) from error
         written: list[Cid] = []
         try:
             for cid, block in reversed(blocks):  # parents first, so that a collection under way sees their children
@@ -148,17 +153,23 @@ class BlockStore:
                     written.append(cid)
             self.disk.flush()
         except OSError:
+            alone = {root} if ours and self.pins.labels(root) == {label} else set()
+            self._take_back(written, self.pins.roots() - alone)
             if ours:
-                self.pins.remove(root, label)
-            with self._collecting:
-                kept: set[Cid] = set()
-                for pinned in self.pins.roots():
-                    for _ in reach(self.disk, pinned, kept):
-                        pass
-                for cid in set(written) - kept:
-                    self.disk.delete(cid)
+                with suppress(sqlite3.OperationalError):  # a pin without blocks is what a crash leaves as well
+                    self.pins.remove(root, label)
             raise
         return root
+
+    def _take_back(self, written: Sequence[Cid], roots: frozenset[Cid]) -> None:
+        """Remove what was written of a blob, but what these blobs have as well."""
+        with self._collecting:
+            kept: set[Cid] = set()
+            for root in roots:
+                for _ in reach(self.disk, root, kept):
+                    pass
+            for cid in set(written) - kept:
+                self.disk.delete(cid)
 
     def keep(self, cid: Cid, label: str) -> None:
         """`pin`, in the caller's thread."""
