@@ -1,6 +1,7 @@
 """Blocks in an IPFS daemon, and an index of them on this disk.
 
-Every block is put and pinned by itself, so the daemon's own collector leaves it, and nobody else's pins are touched.
+Every block is put and pinned by itself, so the daemon's own collector leaves it. Another's pin of a whole blob is not
+touched; of a single leaf it is the same pin, since a daemon's pins have no owner.
 The index (SQLite) says which blocks are this node's, how large, and when written: quota and collecting count those
 alone. What the daemon says is believed in nothing: a block that is read is held against its CID, and one that the
 daemon has lost leaves the index and is fetched again.

@@ -96,8 +96,9 @@ class KuboRpc:
             raise BlobCorrupt(cid)
 
     def remove_block(self, cid: Cid) -> None:
-        """Give up a block of `put_block`, unless somebody else has it pinned. Raises KuboError."""
-        self.unpin(cid)
+        """Give up a block of `put_block`; one that another pin of the daemon reaches stays there. Raises KuboError."""
+        recursive = "true" if is_raw(cid) else "false"  # as `put_block` pinned it
+        self._post("pin/rm", {"arg": cid, "recursive": recursive, "cid-base": "base32"})
         self._post("block/rm", {"arg": cid, "force": "true", "cid-base": "base32"})
 
     def unpin(self, cid: Cid) -> None:

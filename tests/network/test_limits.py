@@ -135,7 +135,7 @@ def test_only_so_many_dials_are_under_way_at_a_time(eventually: Eventually, monk
     asyncio.run(main())
 
 
-def test_a_peer_that_reads_no_gossip_costs_a_short_queue_and_holds_up_nobody(eventually: Eventually) -> None:
+def test_a_peer_that_reads_no_gossip_costs_a_short_queue_and_holds_up_nobody() -> None:
     async def main() -> None:
         heard: list[bytes] = []
 

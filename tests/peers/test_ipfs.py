@@ -211,6 +211,22 @@ def test_the_daemon_collects_nothing_of_a_store_and_the_store_gives_back_what_no
     asyncio.run(main())
 
 
+def test_what_somebody_else_pinned_in_the_daemon_outlives_the_stores_collection(daemon: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        blob = os.urandom(2 * CHUNK + 7)
+        store = BlockStore(tmp_path, ipfs=daemon)
+        cid = await store.put(blob)
+        (await _rpc(daemon, "pin/add", arg=cid, recursive="true")).raise_for_status()
+        await store.unpin(cid)
+        assert await store.gc() > len(blob)
+        assert await _is_pinned(daemon, cid)
+        assert (await _rpc(daemon, "cat", arg=cid)).content == blob
+        await _rpc(daemon, "pin/rm", arg=cid)
+        await store.close()
+
+    asyncio.run(main())
+
+
 def test_what_the_daemon_lost_is_fetched_from_peers_again(
     daemon: str, tmp_path: Path, eventually: Callable[..., Awaitable[Any]]
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def test_nodes_with_and_without_an_ipfs_daemon_make_one_model_and_the_daemon_alo
             checks = network.ask(backed, "doctor")["checks"]
             assert {row["check"]: row["good"] for row in checks}["ipfs"]
             words = network.command(sponsor, "audit", task, "--ipfs", url)
-            audited = subprocess.run(words, capture_output=True, text=True, env=os.environ)
+            audited = subprocess.run(words, capture_output=True, text=True)
             assert (audited.returncode, json.loads(audited.stdout)["status"]) == (0, "verified"), audited.stderr
         finally:
             network.stop()
