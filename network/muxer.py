@@ -9,11 +9,13 @@ frames leave in one call. All other frames are py-libp2p's to handle.
 from __future__ import annotations
 
 import struct
-from typing import cast
+from contextlib import suppress
+from typing import Any, cast
 
 import trio
 from libp2p.abc import IMuxedConn, ISecureConn
-from libp2p.io.exceptions import ConnectionClosedError
+from libp2p.io.exceptions import ConnectionClosedError, IOException
+from libp2p.network.connection.exceptions import RawConnError
 from libp2p.peer.id import ID
 from libp2p.security.noise.io import MAX_PLAINTEXT_LENGTH, NoiseTransportReadWriter
 from libp2p.security.secure_session import SecureSession
@@ -49,6 +51,12 @@ BUFFERED_PER_STREAM = MAX_WINDOW_SIZE + (1 << 20)
 
 BUFFERED_PER_CONNECTION = 2 * MAX_WINDOW_SIZE
 
+MOST_ANSWERS = 4096
+"""Answers to a peer's words (pings, new streams) that wait to leave; a peer that is owed more takes none."""
+
+_BROKEN = (OSError, IOException, RawConnError, trio.BrokenResourceError, trio.ClosedResourceError)
+"""What writing to a connection raises that has ended."""
+
 _HEADER = struct.Struct(YAMUX_HEADER_FORMAT)
 
 
@@ -69,6 +77,16 @@ class Muxer(Yamux):
         super().__init__(self._frames, muxed.peer_id, muxed.is_initiator, muxed.on_close)
         self.stream_buffers = Buffers()
         self._shut: dict[int, trio.Event] = {}
+        self._reader: trio.lowlevel.Task | None = None
+        self._answers: list[bytes] = []
+        self._owed = trio.Event()
+
+    async def start(self) -> None:
+        """Read and answer until the connection ends."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._answer)
+            await super().start()
+            nursery.cancel_scope.cancel()
 
     async def receive(self, stream: YamuxStream, most: int) -> list[Piece]:
         """Up to `most` bytes, as soon as there are any; the peer hears of it by half windows."""
@@ -78,9 +96,10 @@ class Muxer(Yamux):
                 await self.read_stream(number)  # raises what ended the stream
             try:
                 await self.stream_events[number].wait()
-                self.stream_events[number] = trio.Event()
             except KeyError:
                 raise MuxedStreamEOF("Stream was removed") from None
+            if number in self.stream_events:
+                self.stream_events[number] = trio.Event()
         pieces = buffer.take(most)
         if stream.closed and not buffer:
             await self._finalize_stream(stream, fully_closed=True)
@@ -98,8 +117,7 @@ class Muxer(Yamux):
                 length = min(FRAME_BYTES, size - start)
                 header = _HEADER.pack(0, TYPE_DATA, 0, stream.stream_id, length)
                 frames.append(b"".join((header, *data.take(length))))
-            async with self._write_lock:
-                await self._frames.write_messages(frames)
+            await self._leave(frames)
 
     async def _window(self, stream: YamuxStream) -> None:
         with trio.fail_after(WINDOW_SECONDS):
@@ -130,6 +148,36 @@ class Muxer(Yamux):
         stream.recv_window -= length
         self.stream_events[stream_id].set()
         return length
+
+    async def _handle_incoming_with_ready_signal(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        self._reader = trio.lowlevel.current_task()
+        await super()._handle_incoming_with_ready_signal(task_status)
+
+    async def _write_frame(self, data: bytes) -> None:
+        """Of the reader nothing leaves at once: were it to wait for the peer to read, and the peer's for this one, with
+        both directions full, nobody would read any more."""
+        if trio.lowlevel.current_task() is not self._reader:
+            await self._leave(
+                [data[at : at + MAX_PLAINTEXT_LENGTH] for at in range(0, len(data), MAX_PLAINTEXT_LENGTH)]
+            )
+            return
+        if len(self._answers) >= MOST_ANSWERS:
+            raise trio.BrokenResourceError("the peer takes no answers")
+        self._answers.append(data)
+        self._owed.set()
+
+    async def _answer(self) -> None:
+        with suppress(*_BROKEN):  # the reader meets the same, and ends the connection
+            while True:
+                await self._owed.wait()
+                await self._leave([])
+
+    async def _leave(self, messages: list[bytes]) -> None:
+        """Send the messages, after what the reader has answered."""
+        async with self._write_lock:
+            answers, self._answers, self._owed = b"".join(self._answers), [], trio.Event()
+            if answers or messages:
+                await self._frames.write_messages([answers, *messages] if answers else messages)
 
     async def _read_data_body(self, length: int) -> bytes:
         with trio.fail_after(WINDOW_SECONDS):
@@ -174,10 +222,8 @@ class _Frames(SecureSession):
         return b"".join(pieces)
 
     async def write(self, data: bytes) -> None:
-        """One frame, in as many messages as it needs."""
-        await self.write_messages(
-            [data[at : at + MAX_PLAINTEXT_LENGTH] for at in range(0, len(data), MAX_PLAINTEXT_LENGTH)]
-        )
+        """One message."""
+        await self.write_messages([data])
 
     async def write_messages(self, messages: list[bytes]) -> None:
         """Seal each, and send all of them in one call."""

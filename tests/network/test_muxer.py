@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import socket
+import struct
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -14,18 +17,21 @@ from hypothesis import strategies as st
 from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.custom_types import TProtocol
+from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
-from libp2p.stream_muxer.yamux.yamux import YamuxStream
+from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, YamuxStream
 from multiaddr import Multiaddr
 
+from foedus.network import muxer
 from foedus.network.errors import PeerUnreachable
 from foedus.network.host import Host
 from foedus.network.keys import generate_secret
 from foedus.network.pieces import CRUMB_BYTES, Pieces
 from foedus.network.stream import Stream
 from foedus.network.wire import Wire
+from foedus.protocol.ids import PeerId
 
-ECHO = "/test/bulk/1"
+ECHO, ASK = "/test/bulk/1", "/test/ask/1"
 BULK = os.urandom(3_000_001)
 Eventually = Callable[..., Awaitable[Any]]
 
@@ -197,3 +203,91 @@ def test_a_write_that_is_cut_off_costs_the_others_nothing(eventually: Eventually
             assert await two.on_wire(cut, one.peer_id) == 1
 
     asyncio.run(main())
+
+
+@pytest.fixture
+def small_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a long way: little fits into a connection before somebody reads."""
+    real = trio.SocketStream.__init__
+
+    def small(self: trio.SocketStream, sock: trio.socket.SocketType) -> None:
+        real(self, sock)
+        for side in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, side, 1 << 14)
+
+    monkeypatch.setattr(trio.SocketStream, "__init__", small)
+
+
+@pytest.mark.usefixtures("small_sockets")
+def test_new_streams_are_answered_while_both_directions_are_full(eventually: Eventually) -> None:
+    """Neither end's reader waits for the other's: each would wait for ever."""
+    size = 12_000_000
+
+    async def drink(stream: Stream) -> None:
+        for _ in range(size // 50_000):
+            await stream.read_exactly(50_000)
+        await stream.write(b"!")
+        await stream.close()
+
+    async def answer(peer: PeerId, request: bytes) -> bytes:
+        return request
+
+    async def pour(wire: Wire, peer: PeerId) -> None:
+        async with wire.stream(peer, ECHO) as stream:
+            for _ in range(size // 1_000_000):
+                await stream.write(BULK[:1_000_000])
+            assert await stream.read_exactly(1) == b"!"
+
+    async def main() -> None:
+        async with await Host.start(generate_secret()) as one, await Host.start(generate_secret()) as two:
+            for host in (one, two):
+                host.serve_streams(ECHO, drink, 1)
+                host.serve(ASK, answer, 1)
+            two.add_peer(one.addresses[0])
+            await eventually(lambda: one.connected() and two.connected())
+            answered = 0
+
+            async def ask(host: Host, other: Host) -> None:
+                nonlocal answered
+                while True:
+                    await host.request(other.peer_id, ASK, b"?")
+                    answered += 1
+
+            asking = [asyncio.create_task(ask(*ends)) for ends in ((one, two), (two, one)) for _ in range(4)]
+            await asyncio.gather(one.on_wire(pour, two.peer_id), two.on_wire(pour, one.peer_id))
+            assert answered > len(asking)
+            assert not any(task.done() for task in asking)
+            for task in asking:
+                task.cancel()
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("small_sockets")
+def test_who_asks_and_never_reads_is_left(eventually: Eventually, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(muxer, "SOCKET_SECONDS", 60)
+    pings = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_PING, FLAG_SYN, 0, 7) * 5000
+
+    async def flood(wire: Wire, peer: PeerId) -> None:
+        (connection,) = wire._swarm.get_connections(ID.from_string(peer))
+        frames = cast(muxer.Muxer, connection.muxed_conn)._frames
+        frames._socket.read = _never  # type: ignore[method-assign]
+        for _ in range(4):
+            with contextlib.suppress(Exception):
+                await frames.write(pings)
+
+    async def main() -> None:
+        async with await Host.start(generate_secret()) as one, await Host.start(generate_secret()) as two:
+            two.add_peer(one.addresses[0])
+            await eventually(lambda: one.connected() and two.connected())
+            two.drop_address(one.addresses[0])
+            async with asyncio.timeout(30):
+                await two.on_wire(flood, one.peer_id)
+            await eventually(lambda: not one.connected())
+
+    asyncio.run(main())
+
+
+async def _never(_: int | None = None) -> bytes:
+    await trio.sleep_forever()
+    raise AssertionError
