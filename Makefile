@@ -80,7 +80,7 @@ bench-secagg: setup $(PEERS)/peers-installed
 # Hours. For another size or one seed: python -m tests.chaos.run --help
 chaos: setup-dev
 	mkdir -p runs
-	$(BIN)/python -m tests.chaos.run --nodes 8 --rounds 5 --faults 10 --runs 50 --aborts --json runs/chaos.json
+	$(BIN)/python -m tests.chaos.run --nodes 8 --rounds 5 --faults 12 --runs 50 --aborts --json runs/chaos.json
 
 # A js-ipfs daemon for tests/peers: 308 MB and minutes, so `make test` does without unless it is there.
 peers: setup-dev tests/peers/ipfs/node_modules/.installed

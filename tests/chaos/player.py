@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.chaos.scene import Cage, Caged
+from tests.chaos.scene import Cage, Caged, set_wait
 from tests.chaos.schedule import RPC, Fault, Kind, Schedule
 from tests.contracts.faulty_rpc import FaultyRpc
 
@@ -20,6 +20,9 @@ RECOVERY_SECONDS = 6.0
 
 STALL_SECONDS = 40.0
 """Longer than the nodes wait for an answer."""
+
+FULL = "error: no room left"
+"""What a daemon says that cannot start because of the disk."""
 
 LIARS = ("says-nothing", "says-another")
 
@@ -49,7 +52,7 @@ class Player:
         self._opened: dict[int, float] = {}
 
     def look(self, round_: int) -> None:
-        """End what is over and begin what is due. round_: the one that is open."""
+        """End what is over and begin what is due. round_: the newest that was opened, or 0."""
         now = time.monotonic()
         for number in range(1, round_ + 1):
             self._opened.setdefault(number, now)
@@ -110,8 +113,12 @@ class Player:
                 gates.losses[caged.at] = fault.amount if on else 0.0
             case Kind.RESET if on:
                 gates.reset(caged.at)
+            case Kind.DISK_FULL if on:
+                _limit_files(caged, 0)
             case Kind.DISK_FULL:
-                _limit_files(caged, 0 if on else resource.RLIM_INFINITY)
+                self._give_room(caged)
+            case Kind.DISK_SLOW:
+                set_wait(caged.disk, fault.amount if on else 0.0)
             case Kind.SKEW:
                 caged.wish(skew=fault.amount if on else 0.0)
             case Kind.LIE:
@@ -127,6 +134,13 @@ class Player:
         if process is not None and process.poll() is not None:
             caged.died.append(process.returncode)
         self.cage.network.kill(caged.node)
+
+    def _give_room(self, caged: Caged) -> None:
+        """A daemon that was starting on a full disk has said so and ended: its supervisor starts it again."""
+        _limit_files(caged, resource.RLIM_INFINITY)
+        process = caged.node.process
+        if process is not None and process.poll() is not None and FULL in caged.node.log.read_text(errors="replace"):
+            self.cage.start(caged)
 
     def _lend_endpoint(self, kind: Kind, caged: Caged, on: bool) -> None:
         self.endpoint.twists = TWISTS.get(kind, {}) if on else {}

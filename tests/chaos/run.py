@@ -104,8 +104,8 @@ async def _follow(player: Player, task: Address) -> tuple[Task, tuple[Logged, ..
         try:
             while time.monotonic() < deadline and (state is None or state.phase is not Phase.ENDED):
                 state = await stage.follower.poll() or state
-                if state is not None and state.round is not None:
-                    player.look(state.next_round)
+                if state is not None:
+                    player.look(state.next_round if state.round is not None else state.next_round - 1)
                 await asyncio.sleep(0.1)
         finally:
             player.stop()
@@ -134,37 +134,57 @@ def judge(schedule: Schedule, what: Played) -> Result:
     )
 
 
+def _run(schedule: Schedule, keep: bool) -> Result:
+    """Play a schedule, judge it, and say so; the folder stays where it is to be kept, or something is broken."""
+    root = Path(tempfile.mkdtemp(prefix=f"foedus-chaos-{schedule.seed}-"))
+    try:
+        with played(schedule, root) as what:
+            result = judge(schedule, what)
+    except BaseException:
+        print(f"seed {schedule.seed}: the run itself failed; its folder is {root}", flush=True)
+        raise
+    print(result.line() + ("" if result.is_sound else f"; its folder is {root}"), flush=True)
+    if result.is_sound and not keep:
+        shutil.rmtree(root)
+    else:
+        result.folder = str(root)
+    return result
+
+
+def _kept(file: Path) -> list[Result]:
+    return [Result(**result) for result in json.loads(file.read_text())] if file.exists() else []
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__.splitlines()[0])
     for name, default in (("seed", 1), ("nodes", 8), ("rounds", 5), ("faults", 10), ("runs", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--aborts", action="store_true", help=f"mean an abort with every {ABORT_EVERY}th seed")
-    parser.add_argument("--json", type=Path, help="write the results to this file, after every run")
+    parser.add_argument(
+        "--json", type=Path, help="keep the results in this file; seeds that it has are not played again"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folders of sound runs too")
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the daemons have sessions of their own: end them too
-    results: list[Result] = []
-    for seed in range(asked.seed, asked.seed + asked.runs):
-        abort = asked.aborts and seed % ABORT_EVERY == 0
-        root = Path(tempfile.mkdtemp(prefix=f"foedus-chaos-{seed}-"))
-        try:
-            schedule = draw(seed, asked.nodes, asked.rounds, asked.faults, abort)
-            with played(schedule, root) as what:
-                result = judge(schedule, what)
-        except BaseException:
-            print(f"seed {seed}: the run itself failed; its folder is {root}", flush=True)
-            raise
-        results.append(result)
-        print(result.line() + ("" if result.is_sound else f"; its folder is {root}"), flush=True)
-        if result.is_sound and not asked.keep:
-            shutil.rmtree(root)
-        else:
-            result.folder = str(root)
+    kept = _kept(asked.json) if asked.json is not None else []
+    seeds = range(asked.seed, asked.seed + asked.runs)
+    played_before = {result.seed for result in kept if (result.nodes, result.rounds) == (asked.nodes, asked.rounds)}
+    for seed in seeds:
+        if seed in played_before:
+            continue
+        schedule = draw(seed, asked.nodes, asked.rounds, asked.faults, asked.aborts and seed % ABORT_EVERY == 0)
+        kept.append(_run(schedule, asked.keep))
         if asked.json is not None:
-            asked.json.write_text(json.dumps([asdict(r) for r in results], indent=2) + "\n")
+            lines = ",\n".join(json.dumps(asdict(result)) for result in sorted(kept, key=lambda result: result.seed))
+            asked.json.write_text(f"[\n{lines}\n]\n")
+    results = [result for result in kept if result.seed in seeds]
     final, due = sum(r.final for r in results), sum(r.rounds for r in results)
     sound = sum(r.is_sound for r in results)
-    print(f"{sound} of {len(results)} runs sound, {final} of {due} rounds final ({final / due:.1%})")
+    fewest = min(len(r.faults) for r in results)
+    print(
+        f"{sound} of {len(results)} runs sound, {final} of {due} rounds final ({final / due:.1%}), "
+        f"{fewest} faults or more in each"
+    )
     return 0 if sound == len(results) and final >= FINAL_SHARE * due else 1
 
 

@@ -19,6 +19,7 @@ from tests.chaos.proxy import Gate, Gates, source_of
 
 ROOT = Path(__file__).parents[2]
 TASK_FILE, APP = Path(__file__).parent / "task.toml", ROOT / "examples" / "digits" / "app.py"
+SLOW_DISK = Path(__file__).parent / "slow_disk.c"
 
 
 @dataclass(slots=True)
@@ -38,6 +39,10 @@ class Caged:
     def control(self) -> Path:
         return self.node.home.root / "control.json"
 
+    @property
+    def disk(self) -> Path:
+        return self.node.home.root / "slow_disk"
+
     def wish(self, **wishes: object) -> None:
         """Tell the daemon, and those after it, what is wanted: see `tests.chaos.daemon`."""
         self.wishes |= wishes
@@ -52,11 +57,13 @@ class Cage:
     def __init__(self, network: LocalNetwork, gates: Gates) -> None:
         self.network, self.gates = network, gates
         self.chain_port = urlsplit(network.rpc).port or 80
+        self._slow_disk = build_slow_disk(network.root)
         self.nodes: list[Caged] = []
         for at, node in enumerate(network.nodes):
             port = _free_port()
             caged = Caged(at, node, port, gates.open(at, port), gates.open(at, self.chain_port))
             caged.wish()
+            set_wait(caged.disk, 0.0)
             self.nodes.append(caged)
 
     def start(self, caged: Caged) -> None:
@@ -66,6 +73,8 @@ class Cage:
         settings = {
             "FOEDUS_RPC": f"http://127.0.0.1:{caged.rpc.port}",
             "FOEDUS_LISTEN": f"/ip4/127.0.0.1/tcp/{caged.port}",
+            "LD_PRELOAD": str(self._slow_disk),
+            "SLOW_DISK": str(caged.disk),
         }
         caged.node.process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.daemon", *place, *words],
@@ -111,6 +120,19 @@ def write_task(folder: Path, nodes: int, rounds: int) -> Path:
     file = folder / "task.toml"
     file.write_text("\n".join(lines) + "\n")
     return file
+
+
+def build_slow_disk(folder: Path) -> Path:
+    """The library that makes a process's disk slow, to be preloaded."""
+    made = folder / "slow_disk.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(made), str(SLOW_DISK)], check=True)
+    return made
+
+
+def set_wait(disk: Path, seconds: float) -> None:
+    """Have every sync of a process whose SLOW_DISK this is take so much longer from now on."""
+    with disk.open("r+b" if disk.exists() else "wb") as file:  # in place: the process has it mapped
+        file.write(int(1000 * seconds).to_bytes(4, sys.byteorder))
 
 
 def _keep(out: IO[bytes], log: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import cycle
 
 from foedus.protocol.groups import threshold
 
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     RPC_HEAD = "rpc-head"
     RPC_LOGS = "rpc-logs"
     DISK_FULL = "disk-full"
+    DISK_SLOW = "disk-slow"
     SKEW = "skew"
     LIE = "lie"
 
@@ -46,8 +48,8 @@ RPC = frozenset({Kind.RPC_STALL, Kind.RPC_ERRORS, Kind.RPC_HEAD, Kind.RPC_LOGS})
 @dataclass(frozen=True, slots=True)
 class Fault:
     """round: in which it begins, `start` seconds after that opened; seconds: its length; amount: one-way seconds of a
-    DELAY, the share of pieces that a LOSS holds back, seconds that a SKEW puts the clock ahead by, else 0; meant: may
-    take out more nodes than the committee bears."""
+    DELAY, the share of pieces that a LOSS holds back, seconds that a SKEW puts the clock ahead by or that a DISK_SLOW
+    adds to each sync, else 0; meant: may take out more nodes than the committee bears."""
 
     round: int
     start: float
@@ -80,20 +82,23 @@ class Schedule:
 def draw(seed: int, nodes: int, rounds: int, faults: int, abort: bool = False) -> Schedule:
     """Draw a schedule of `faults` faults over the rounds, as evenly as they go.
 
-    abort: one round more than the committee bears stand still together, beside the faults counted. Raises ValueError
-    where the committee would bear nobody's absence.
+    abort: in one round more nodes than the committee bears stand still together, in place of the faults that were drawn
+    for it; those come in the other rounds. Raises ValueError where the committee would bear nobody's absence, or where
+    no round is left.
     """
-    if nodes - threshold(nodes) < 1 or rounds < 1:
-        raise ValueError(f"{nodes} nodes and {rounds} rounds: at least 4 nodes and a round are needed")
+    if nodes - threshold(nodes) < 1 or rounds < 1 + abort:
+        raise ValueError(f"{nodes} nodes and {rounds} rounds: at least 4 nodes and {1 + abort} rounds are needed")
     dice = random.Random(f"foedus/chaos/{seed}/{nodes}/{rounds}/{faults}")
     kinds = _kinds(dice, faults)
     victims = [dice.sample(range(nodes), nodes - threshold(nodes)) for _ in range(rounds)]
-    drawn = [_fault(dice, kind, 1 + at % rounds, victims[at % rounds], nodes) for at, kind in enumerate(kinds)]
+    meant: list[Fault] = []
+    free = list(range(rounds))
     if abort:
-        at, still = dice.randint(1, rounds), dice.sample(range(nodes), nodes - threshold(nodes) + 1)
-        drawn = [fault for fault in drawn if fault.round != at or not fault.takes_out]
-        drawn += [Fault(at, 0.0, Kind.PAUSE, node, MEANT_SECONDS, meant=True) for node in sorted(still)]
-    return Schedule(seed, nodes, rounds, tuple(sorted(drawn, key=lambda f: (f.round, f.start, f.node))))
+        at, still = dice.choice(free), dice.sample(range(nodes), nodes - threshold(nodes) + 1)
+        meant = [Fault(1 + at, 0.0, Kind.PAUSE, node, MEANT_SECONDS, meant=True) for node in sorted(still)]
+        free.remove(at)
+    drawn = [_fault(dice, kind, 1 + at, victims[at], nodes) for kind, at in zip(kinds, cycle(free), strict=False)]
+    return Schedule(seed, nodes, rounds, tuple(sorted(drawn + meant, key=lambda f: (f.round, f.start, f.node))))
 
 
 def _kinds(dice: random.Random, count: int) -> list[Kind]:
@@ -110,6 +115,7 @@ def _fault(dice: random.Random, kind: Kind, round_: int, victims: list[int], nod
         Kind.DELAY: round(dice.uniform(0.02, 0.3), 3),
         Kind.LOSS: round(dice.uniform(0.02, 0.2), 3),
         Kind.SKEW: round(dice.uniform(-90, 90), 1),
+        Kind.DISK_SLOW: round(dice.uniform(0.05, 0.5), 3),
     }.get(kind, 0.0)
     seconds = 0.0 if kind is Kind.RESET else round(dice.uniform(2, 8), 1)
     return Fault(round_, round(dice.uniform(0, LATEST_SECONDS), 1), kind, node, seconds, amount)
