@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -109,6 +111,16 @@ KNOWN_ERRORS = (
 """What a person can do something about, wherever it was raised; each carries its values and the remedy."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DATABASE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC)
+
+
+def _is_full_disk(error: Exception) -> bool:
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode in _DATABASE_FULL
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def main() -> None:
     """Run the command line: a known error is one line and exit status 1, never a traceback."""
     try:
@@ -117,8 +129,12 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         known = tuple(getattr(import_module(room), name) for room, name in KNOWN_ERRORS)
-        if not isinstance(error, (*known, OSError)):
+        if _is_full_disk(error):
+            why = f"no room left on the disk, or in its quota ({error}): make room, and run this again"
+        elif isinstance(error, (*known, OSError)):
+            why = str(error)
+        else:
             raise
-        told = Text.assemble(("error:", "red"), f" {error}")
+        told = Text.assemble(("error:", "red"), f" {why}")
         Console(stderr=True).print(told, soft_wrap=True)
         sys.exit(1)

@@ -67,6 +67,21 @@ def test_from_nothing_to_a_home_with_a_key(chain):
     assert address in rows["balance"]["remedy"]
 
 
+@pytest.mark.parametrize("room", [0, 2000])
+def test_a_daemon_that_starts_on_a_full_disk(chain, tmp_path, room):
+    """Without room for its lock, and for its lock but no database."""
+    rpc, book, root = chain
+    words = [sys.executable, "-m", "foedus.node", "--home", str(tmp_path / "home")]
+    words += ["--passphrase-file", str(root / "passphrase")]
+    subprocess.run([*words, "init", "--rpc", rpc, "--deployment", str(book)], check=True, capture_output=True)
+    subprocess.run([*words, "key", "new", "--light"], check=True, capture_output=True)
+    limited = ["prlimit", f"--fsize={room}", *words, "node", "run"]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "no room left on the disk" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_what_is_said_to_people_and_to_scripts(chain):
     assert told(foedus(chain, "version")) == {"version": __version__}
     assert foedus(chain, "version", as_json=False).stdout.strip() == f"foedus {__version__}"
