@@ -76,6 +76,17 @@ class LogsMissing(LedgerError):
         self.place, self.address, self.block, self.have, self.need = place, address, block, have, need
 
 
+class LogsIncoherent(LedgerError):
+    """The logs of a task do not follow on each other: an RPC endpoint left some out."""
+
+    def __init__(self, task: Address, block: int, why: object) -> None:
+        super().__init__(
+            f"the logs of the task {task} up to block {block} make no sense ({why}): some are missing; all are read "
+            "again, and where it stays so, use another RPC endpoint"
+        )
+        self.task, self.block = task, block
+
+
 class WrongChain(LedgerError):
     """The chain at the RPC address is not the one of the address book."""
 

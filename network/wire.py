@@ -15,6 +15,7 @@ from libp2p.abc import INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.host.exceptions import StreamFailure
 from libp2p.peer.id import ID
+from libp2p.protocol_muxer.exceptions import MultiselectCommunicatorError
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr
 from multiaddr.utils import get_thin_waist_addresses
@@ -121,6 +122,8 @@ class Wire:
         try:
             stream = Stream(await self._host.new_stream(ID.from_string(peer), [TProtocol(protocol)]), peer)
         except StreamFailure as error:
+            if error.__cause__ is not None and isinstance(error.__cause__.__cause__, MultiselectCommunicatorError):
+                raise PeerUnreachable(peer, "the stream broke while its protocol was agreed on") from error
             raise RequestRefused(peer, protocol, "unsupported") from error
         except Exception as error:
             raise PeerUnreachable(peer, f"no stream: {type(error).__name__}") from error

@@ -9,7 +9,8 @@ import structlog
 from eth_account.signers.local import LocalAccount
 
 from foedus.contracts.deployment import Deployment
-from foedus.contracts.errors import ChainUnreachable, EndpointsDiffer, HeadImplausible, LogsMissing
+from foedus.contracts.errors import ChainUnreachable, EndpointsDiffer, HeadImplausible, LogsIncoherent, LogsMissing
+from foedus.network.kubo_rpc import KuboError
 from foedus.node.config import Config
 from foedus.node.tally import CountedLedger
 from foedus.node.vitals import Vitals
@@ -19,8 +20,9 @@ log = structlog.get_logger(__name__)
 LONGEST_WAIT = 15.0
 """Seconds between tries of a chain that does not answer."""
 
-PASSING = (ChainUnreachable, EndpointsDiffer, HeadImplausible, LogsMissing)
-"""What is wrong with a chain now and may not be at the next look. Nothing is made of what was read."""
+PASSING = (ChainUnreachable, EndpointsDiffer, HeadImplausible, LogsMissing, LogsIncoherent, KuboError)
+"""What is wrong with the chain now, or with the IPFS daemon that keeps the blocks, and may not be at the next look.
+Nothing is made of what was read."""
 
 
 class Wait:
@@ -34,17 +36,21 @@ class Wait:
         """Rest longer because of one of PASSING, which is logged once while any loop meets its kind."""
         met = self._vitals.troubles.values()
         if type(error) not in map(type, met):
-            log.warning("waiting for the chain", error=str(error))
+            log.warning(f"waiting for the {_source(error)}", error=str(error))
         self._vitals.troubles[self], self._vitals.waiting = error, str(error)
         self.seconds = min(2 * self.seconds, LONGEST_WAIT)
 
     def end(self) -> None:
         """Rest as usual; said once no loop is kept waiting any more."""
         self.seconds = self._usual
-        if self._vitals.troubles.pop(self, None) is not None:
+        if (last := self._vitals.troubles.pop(self, None)) is not None:
             self._vitals.waiting = " ".join(map(str, list(self._vitals.troubles.values())[:1]))
             if not self._vitals.troubles:
-                log.info("chain reached again")
+                log.info(f"{_source(last)} reached again")
+
+
+def _source(trouble: Exception) -> str:
+    return "IPFS daemon" if isinstance(trouble, KuboError) else "chain"
 
 
 async def connect_patiently(

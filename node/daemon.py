@@ -16,7 +16,7 @@ import structlog
 from eth_account.signers.local import LocalAccount
 
 from foedus.contracts.deployment import Deployment
-from foedus.contracts.errors import ChainUnreachable, LedgerError, WrongChain
+from foedus.contracts.errors import ChainUnreachable, WrongChain
 from foedus.contracts.ledger import Ledger
 from foedus.network.discovery import LocalDiscovery, bootstrap, network_id
 from foedus.network.errors import HostStopped
@@ -151,7 +151,7 @@ class Daemon:
         enrolled = {enrolment.task: enrolment for enrolment in self.journal.enrolments()}
         for task in [task for task, runner in self.runners.items() if enrolled.get(task) != runner.enrolment]:
             await self.runners.pop(task).drain(0)
-        passing: LedgerError | None = None
+        passing: Exception | None = None
         for task, enrolment in enrolled.items():
             try:
                 if task in self.runners:

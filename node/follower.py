@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foedus.contracts.errors import HeadImplausible
+from foedus.contracts.errors import HeadImplausible, LogsIncoherent
 from foedus.contracts.ledger import Head, Ledger
 from foedus.protocol.events import Logged
 from foedus.protocol.fold import apply, fold
@@ -40,9 +40,8 @@ class Follower:
     async def poll(self) -> Task | None:
         """Catch up with the chain; None while it does not hold the task's creation yet.
 
-        Raises ChainUnreachable, or WrongChain, EndpointsDiffer, HeadImplausible and LogsMissing where what is said of
-        the chain cannot be trusted now; ImpossibleEvent where the RPC dropped logs, after which the next poll reads all
-        again.
+        Raises ChainUnreachable, or WrongChain, EndpointsDiffer, HeadImplausible, LogsMissing and LogsIncoherent where
+        what is said of the chain cannot be trusted now; after the last of them the next poll reads all again.
         """
         head = await self._ledger.head()
         if self.head is not None and self._done and head.hash == self.head.hash:
@@ -71,9 +70,9 @@ class Follower:
             else:
                 for entry in fresh:
                     self.state = apply(self.state, entry)
-        except ImpossibleEvent:
+        except ImpossibleEvent as error:
             self._entries, self._seen, self.state = [], None, None
-            raise
+            raise LogsIncoherent(self._task, end.number, error) from error
         self._seen = _Checkpoint(end.number, end.hash)
 
     async def _drop_orphans(self) -> None:

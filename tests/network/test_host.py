@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+from libp2p.abc import INetStream
 
 from foedus.network.errors import (
     BadAddress,
@@ -126,6 +127,26 @@ def test_a_slow_answer_times_out_and_too_many_questions_are_refused() -> None:
             release.set()
             await asyncio.wait(crowd)
             assert sum(task.exception() is None for task in crowd) >= 15
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_breaks_at_once_is_no_refusal(eventually: Eventually) -> None:
+    """Whoever asked tries again: what was not agreed on may be served all the same."""
+
+    async def hang_up(wire: Wire) -> None:
+        async def reset(stream: INetStream) -> None:
+            await stream.reset()
+
+        wire._swarm.set_stream_handler(reset)
+
+    async def main() -> None:
+        async with await Host.start(generate_secret()) as asker, await Host.start(generate_secret()) as other:
+            asker.add_peer(other.addresses[0])
+            await eventually(asker.connected)
+            await other.on_wire(hang_up)
+            with pytest.raises(PeerUnreachable, match="while its protocol was agreed on"):
+                await asker.request(other.peer_id, ECHO, b"", 10, 10)
 
     asyncio.run(main())
 

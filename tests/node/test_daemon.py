@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 import foedus.node.daemon
 from foedus.contracts.errors import ChainUnreachable, EndpointsDiffer, HeadImplausible, WrongChain
+from foedus.network.kubo_rpc import KuboError
 from foedus.node import keystore
 from foedus.node.config import Config
 from foedus.node.connecting import LONGEST_WAIT, Wait
@@ -106,11 +107,16 @@ def test_each_kind_of_trouble_is_told_once_however_many_wait(tmp_path):
         other.end()
         assert (other.seconds, vitals.waiting) == (2.0, "")
         one.lengthen(HeadImplausible("the head", 9, 5, "wait"))
+        other.lengthen(KuboError("http://y", "refused"))
+        one.end()
+        other.end()
     assert [(line["event"], line.get("error", "")[:12]) for line in log] == [
         ("waiting for the chain", "no chain ans"),
         ("waiting for the chain", "the head is "),
         ("chain reached again", ""),
         ("waiting for the chain", "the head is "),
+        ("waiting for the IPFS daemon", "IPFS daemon "),
+        ("IPFS daemon reached again", ""),
     ]
 
 

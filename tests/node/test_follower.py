@@ -12,6 +12,7 @@ from eth_account import Account
 from foedus.contracts import calls
 from foedus.contracts.compile import MODULES
 from foedus.contracts.deploy import deploy
+from foedus.contracts.errors import LogsIncoherent
 from foedus.contracts.ledger import Ledger
 from foedus.node.chain import find_task
 from foedus.node.devnet.accounts import dev_accounts
@@ -19,6 +20,7 @@ from foedus.node.devnet.processes import start_anvil_process, start_chain_proces
 from foedus.node.follower import Follower
 from foedus.protocol.fold import fold
 from foedus.protocol.ids import Address, PublicKey, Wei
+from tests.contracts.faulty_rpc import a_faulty_rpc
 from tests.protocol.samples import digest, terms
 
 ANVIL: Path = MODULES / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
@@ -82,6 +84,29 @@ def test_a_reorganisation_is_truncated_and_refolded(rpc):
         assert list(follower.entries) == await after[0].task_events(task, point.block)
         for ledger in after:
             await ledger.close()
+
+    asyncio.run(play())
+
+
+def test_logs_that_were_left_out_are_told_and_read_again(rpc):
+    async def play() -> None:
+        rich, made = Account.from_key(KEYS[0].key), terms()
+        book = await deploy(rpc, rich, Address(rich.address), 31337)
+        with a_faulty_rpc(rpc) as proxy:
+            async with await Ledger.connect(proxy.url, book, rich) as ledger:
+                call = calls.create_task(book, made.digest, digest("law"), digest("model 0"), made.params, Wei(0))
+                receipt = await ledger.transact(call)
+                (_, event), *_ = await ledger.tasks()
+                await ledger.transact(calls.deposit(book, made.params.stake))
+                key = PublicKey(digest("one"))
+                await ledger.transact(calls.join(event.task, made.digest, key, key))
+                follower = Follower(ledger, event.task, receipt.block)
+                proxy.twists["eth_getLogs"] = lambda _, honest: honest()[1:]
+                with pytest.raises(LogsIncoherent, match=r"make no sense .* before TaskCreated.*another RPC endpoint"):
+                    await follower.poll()
+                assert (follower.state, follower.entries) == (None, ())
+                proxy.twists.clear()
+                assert list((await follower.poll()).participants) == [rich.address]
 
     asyncio.run(play())
 
