@@ -29,8 +29,8 @@ STREAMS_PER_PEER = 8
 IN_FLIGHT = 8
 """Blocks that a requester has under way; a server reads at most twice as many requests ahead."""
 
-SERVED_AT_ONCE = 16
-"""Blocks that a server has in memory, whoever asks; of one stream at most two, of one peer a quarter."""
+SERVED_AT_ONCE = 8
+"""Blocks that a server has in memory, whoever asks; of one peer a quarter."""
 
 SERVED_TO_ONE = SERVED_AT_ONCE // 4
 WRITE_SECONDS = 30.0
