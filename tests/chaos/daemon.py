@@ -1,23 +1,21 @@
-"""The real daemon as a run of chaos needs it. Usage: python -m tests.chaos.daemon CONTROL GATE SOURCE [foedus words].
-
-It announces the port GATE in place of the one it listens on, dials from the address SOURCE, and asks the JSON file
-CONTROL how far its clock is ahead (`skew`, seconds) and which lie it tells when it reveals (`lie`, or empty).
-"""
+"""The real daemon as a run of chaos needs it: behind a gate, with a clock, a disk and lies that the run can set."""
 
 from __future__ import annotations
 
 import functools
 import json
-import sys
+import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
 from foedus.network.host import Host
 from foedus.node import perform_unmask
-from foedus.node.cli import main
+from tests.node import slow_disk
 from tests.node.byzantine import LIES, honest
+from tests.node.forking import command
 
 
 class Control:
@@ -36,7 +34,7 @@ class Control:
         return LIES.get(str(self._wish("lie")), honest)(*arguments)
 
 
-def behind(gate: str) -> None:
+def behind(gate: int) -> None:
     """Have every host name the gate as its address."""
     start = Host.start.__func__
 
@@ -48,10 +46,26 @@ def behind(gate: str) -> None:
     Host.start = classmethod(started)
 
 
-if __name__ == "__main__":
-    control, gate, source = Control(Path(sys.argv.pop(1))), sys.argv.pop(1), sys.argv.pop(1)
-    behind(gate)
-    trio.open_tcp_stream = functools.partial(trio.open_tcp_stream, local_address=source)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """control: the JSON file that says how far the clock is ahead (`skew`, seconds), and which lie is told at a reveal
+    (`lie`, or empty); gate: the port to announce in place of the one listened on; source: the address to dial from;
+    disk: how slow the disk is (`tests.node.slow_disk`); settings: of the environment."""
+
+    control: Path
+    gate: int
+    source: str
+    disk: Path
+    settings: dict[str, str]
+
+
+def run(place: Place, log: Path, words: list[str]) -> None:
+    """The process of a daemon that logs to a file."""
+    os.environ |= place.settings
+    control = Control(place.control)
+    behind(place.gate)
+    trio.open_tcp_stream = functools.partial(trio.open_tcp_stream, local_address=place.source)
     time.time = control.time
     perform_unmask.reveal = control.reveal
-    main()
+    slow_disk.begin(place.disk)
+    command(log, words)

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.chaos.scene import Cage, Caged, set_wait
+from tests.chaos.scene import Cage, Caged
 from tests.chaos.schedule import RPC, Fault, Kind, Schedule
 from tests.contracts.faulty_rpc import FaultyRpc
+from tests.node.slow_disk import set_wait
 
 RECOVERY_SECONDS = 6.0
 """A node counts as out for so long after what took it out ended: it starts, dials, and catches up."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 from foedus.node.devnet.local import LocalNetwork, LocalNode
 from foedus.protocol.ids import Address
+from tests.chaos import daemon
 from tests.chaos.proxy import Gate, Gates, source_of
+from tests.node.forking import Forked, ask
+from tests.node.slow_disk import set_wait
 
 ROOT = Path(__file__).parents[2]
 TASK_FILE, APP = Path(__file__).parent / "task.toml", ROOT / "examples" / "digits" / "app.py"
-SLOW_DISK = Path(__file__).parent / "slow_disk.c"
 
 
 @dataclass(slots=True)
@@ -32,6 +31,7 @@ class Caged:
     peers: Gate
     rpc: Gate
     wishes: dict[str, object] = field(default_factory=lambda: {"skew": 0.0, "lie": ""})
+    starts: int = 0
     died: list[int] = field(default_factory=list)
     """Exit statuses of daemons that nobody here ended."""
 
@@ -57,7 +57,6 @@ class Cage:
     def __init__(self, network: LocalNetwork, gates: Gates) -> None:
         self.network, self.gates = network, gates
         self.chain_port = urlsplit(network.rpc).port or 80
-        self._slow_disk = build_slow_disk(network.root)
         self.nodes: list[Caged] = []
         for at, node in enumerate(network.nodes):
             port = _free_port()
@@ -69,24 +68,16 @@ class Cage:
     def start(self, caged: Caged) -> None:
         """Start a node's daemon. Its log goes through a pipe: a disk that is full for the daemon is not for its log."""
         words = self.network.command(caged.node, "node", "run", "--json-logs")[3:]
-        place = [str(caged.control), str(caged.peers.port), source_of(caged.at)]
         settings = {
             "FOEDUS_RPC": f"http://127.0.0.1:{caged.rpc.port}",
             "FOEDUS_LISTEN": f"/ip4/127.0.0.1/tcp/{caged.port}",
-            "LD_PRELOAD": str(self._slow_disk),
-            "SLOW_DISK": str(caged.disk),
         }
-        caged.node.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.daemon", *place, *words],
-            cwd=ROOT,
-            env=os.environ | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        out = caged.node.process.stdout
-        assert out is not None
-        threading.Thread(target=_keep, args=(out, caged.node.log), daemon=True).start()
+        caged.starts += 1
+        pipe = caged.node.home.root / f"log-{caged.starts}"
+        os.mkfifo(pipe)
+        threading.Thread(target=_keep, args=(pipe, caged.node.log), daemon=True).start()
+        place = daemon.Place(caged.control, caged.peers.port, source_of(caged.at), caged.disk, settings)
+        caged.node.process = Forked(daemon.run, place, pipe, words)
 
     def revive(self, caged: Caged) -> None:
         """Start a daemon that is not there; where it died by itself, that is noted."""
@@ -100,12 +91,12 @@ class Cage:
         """Create the task, start all daemons, and have everybody join: the first round opens with the last of them."""
         sponsor = self.nodes[0]
         self.start(sponsor)
-        task = Address(self.network.ask(sponsor.node, "task", "create", str(file), "--yes")["task"])
+        task = Address(ask(self.network, sponsor.node, "task", "create", str(file), "--yes")["task"])
         for caged in self.nodes[1:]:
             self.start(caged)
         for caged in self.nodes:
             words = ("task", "join", task, "--app", str(APP), "--partition", str(caged.at), "--yes")
-            self.network.ask(caged.node, *words)
+            ask(self.network, caged.node, *words)
         return task
 
 
@@ -122,23 +113,10 @@ def write_task(folder: Path, nodes: int, rounds: int) -> Path:
     return file
 
 
-def build_slow_disk(folder: Path) -> Path:
-    """The library that makes a process's disk slow, to be preloaded."""
-    made = folder / "slow_disk.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(made), str(SLOW_DISK)], check=True)
-    return made
-
-
-def set_wait(disk: Path, seconds: float) -> None:
-    """Have every sync of a process whose SLOW_DISK this is take so much longer from now on."""
-    with disk.open("r+b" if disk.exists() else "wb") as file:  # in place: the process has it mapped
-        file.write(int(1000 * seconds).to_bytes(4, sys.byteorder))
-
-
-def _keep(out: IO[bytes], log: Path) -> None:
-    with out, log.open("ab", buffering=0) as file:
-        for line in out:
-            file.write(line)
+def _keep(pipe: Path, log: Path) -> None:
+    with pipe.open("rb", buffering=0) as out, log.open("ab", buffering=0) as file:
+        while piece := out.read(1 << 16):
+            file.write(piece)
 
 
 def _free_port() -> int:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from foedus.node.devnet.local import LocalNetwork, LocalNode
@@ -20,6 +18,7 @@ from foedus.protocol.task import Task
 from tests.node import crashing
 from tests.node.crash_traces import Line, points_of
 from tests.node.dropouts import Stage
+from tests.node.forking import Forked, ask
 from tests.node.waiting import said
 
 CRASHES_A_ROUND = 3
@@ -37,41 +36,26 @@ class Crew:
     folder: Path
     died: list[str] = field(default_factory=list)
     """The points that were taken; and who ended otherwise, and how."""
-    processes: dict[str, BaseProcess] = field(default_factory=dict)
+    processes: dict[str, Forked] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("armed", "licence"):
             (self.folder / name).mkdir(parents=True)
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([crashing.__name__])
-
-    def _fork(self, work: Callable[..., None], *arguments: object) -> BaseProcess:
-        process = self._context.Process(target=work, args=arguments, daemon=True)
-        process.start()
-        return process
 
     def start(self, node: LocalNode) -> None:
         words = self.network.command(node, "node", "run", "--json-logs")[3:]
-        self.processes[node.home.root.name] = self._fork(crashing.run, self.folder, node.log, words)
-
-    def ask(self, node: LocalNode, *words: str) -> dict:
-        """Run a command to its end; its JSON answer."""
-        out = self.folder / f"answer-{time.monotonic_ns()}"
-        process = self._fork(crashing.command, out, self.network.command(node, *words)[3:])
-        process.join()
-        assert process.exitcode == 0, out.read_text()
-        return json.loads(out.read_text())
+        self.processes[node.home.root.name] = Forked(crashing.run, self.folder, node.log, words)
 
     def begin(self, file: Path, app: Path) -> Address:
         """Create a task, start all daemons, and have everybody join: the first round opens with the last of them."""
         nodes = self.network.nodes
         self.start(nodes[0])
         said(nodes[0], "announced")  # the others fetch the terms from it
-        task: Address = self.ask(nodes[0], "task", "create", str(file), "--yes")["task"]
+        task: Address = ask(self.network, nodes[0], "task", "create", str(file), "--yes")["task"]
         for node in nodes[1:]:
             self.start(node)
         for at, node in enumerate(nodes):
-            self.ask(node, "task", "join", task, "--app", str(app), "--partition", str(at), "--yes")
+            ask(self.network, node, "task", "join", task, "--app", str(app), "--partition", str(at), "--yes")
         return task
 
     def arm(self, points: Iterable[str]) -> None:
@@ -95,16 +79,16 @@ class Crew:
         """End a daemon where it stands."""
         process = self.processes[node.home.root.name]
         process.kill()
-        process.join()
+        process.wait()
 
     def tend(self) -> None:
         """Start again whoever is gone."""
         for node in self.network.nodes:
             name = node.home.root.name
             process = self.processes[name]
-            if not process.is_alive():
-                point = self.trace(name)[-1].get("died") if process.exitcode == -9 else None
-                self.died.append(point or f"{name} ended with {process.exitcode}")
+            if (status := process.poll()) is not None:
+                point = self.trace(name)[-1].get("died") if status == -9 else None
+                self.died.append(point or f"{name} ended with {status}")
                 self.start(node)
 
     def trace(self, name: str) -> list[Line]:

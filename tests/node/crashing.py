@@ -18,7 +18,6 @@ import os
 import re
 import signal
 import sqlite3
-import sys
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
@@ -29,9 +28,6 @@ import torch._dynamo  # noqa: F401 - what a daemon imports later
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
-import foedus.learning.torch_trainer
-import foedus.network.wire
-import foedus.node.cli
 from foedus.contracts.sender import Sender
 from foedus.network.disk import Disk
 from foedus.network.pins import Pins
@@ -39,6 +35,7 @@ from foedus.node import runner
 from foedus.node.journal import Journal
 from foedus.node.reveals import RevealServer
 from foedus.node.words import Noticeboard
+from tests.node.forking import command
 
 WRITE = re.compile(r"(INSERT|UPDATE|DELETE|PRAGMA wal_checkpoint)(?: OR \w+)?(?: INTO| FROM)? ?(\w*)")
 
@@ -203,16 +200,6 @@ def saying(topic: Any, peers: Any, mine: Any = ()) -> tuple[str, Facts] | None:
     words = [(word.position, fingerprint(word.content), fingerprint(word.signature)) for word in mine]
     about = {"opening": topic.opening, "topic": topic.kind, "words": words}
     return (f"say {topic.kind.split('/')[0]}", about) if words else None
-
-
-def command(out: Path, words: list[str]) -> None:
-    """The process of a `foedus` command that writes to a file."""
-    os.setsid()
-    written = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(written, 1)
-    os.dup2(written, 2)
-    sys.argv = ["foedus", *words]
-    foedus.node.cli.main()
 
 
 def run(folder: Path, log: Path, words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""A disk as slow as it is told to be, whoever asks it to sync."""
+"""Whoever syncs waits as long as the disk is told, and not before it is."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.chaos.scene import build_slow_disk, set_wait
+from tests.node.slow_disk import build, set_wait
 
+ROOT = Path(__file__).parents[2]
 SYNCS = """
 import json, os, sqlite3, sys, time
+from pathlib import Path
+from tests.node.slow_disk import begin
 folder, waits = sys.argv[1], []
 def took(sync):
     began = time.monotonic()
     sync()
     waits.append(time.monotonic() - began)
+begin(Path(folder, "slow_disk"))
 with open(folder + "/file", "wb") as file:
     took(lambda: os.fsync(file.fileno()))
 with sqlite3.connect(folder + "/base") as base:
@@ -25,9 +30,8 @@ print(json.dumps(waits))
 
 
 def test_files_and_databases_wait_as_long_as_they_are_told(tmp_path):
-    disk = tmp_path / "slow_disk"
-    set_wait(disk, 0.3)
-    places = {"LD_PRELOAD": str(build_slow_disk(tmp_path)), "SLOW_DISK": str(disk)}
+    set_wait(tmp_path / "slow_disk", 0.3)
+    preloaded = os.environ | {"LD_PRELOAD": str(build(tmp_path))}
     words = [sys.executable, "-c", SYNCS, str(tmp_path)]
-    waits = json.loads(subprocess.run(words, env=os.environ | places, capture_output=True, check=True).stdout)
+    waits = json.loads(subprocess.run(words, cwd=ROOT, env=preloaded, capture_output=True, check=True).stdout)
     assert [wait >= 0.3 for wait in waits] == [True, True], waits
