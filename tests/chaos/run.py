@@ -39,6 +39,9 @@ from tests.node.dropouts import Stage
 ROUND_SECONDS, SPARE_SECONDS = 150, 120
 """A run that takes longer than this, a round and besides, does not end."""
 
+POLL_SECONDS = 1.0
+"""How often a daemon looks at the chain; hints wake it between."""
+
 FINAL_SHARE = 0.95
 ABORT_EVERY = 5
 """Where aborts are asked for: every so many seeds, one attempt is meant to be given up."""
@@ -83,7 +86,7 @@ def played(schedule: Schedule, root: Path) -> Iterator[Played]:
     """
     file = write_task(root, schedule.nodes, schedule.rounds)
     with start_chain_process(root / "chain", SEPOLIA, block_time=0.5) as chain, Gates(schedule.seed) as gates:
-        network = asyncio.run(LocalNetwork.create(root / "network", chain.url, schedule.nodes))
+        network = asyncio.run(LocalNetwork.create(root / "network", chain.url, schedule.nodes, POLL_SECONDS))
         try:
             cage = Cage(network, gates)
             with a_faulty_rpc(chain.url) as endpoint:
