@@ -71,16 +71,13 @@ def rounds_are_plain_sums(network: LocalNetwork, task: Task, file: Path) -> list
     """Every finished round's model is that of a plain simulation with the round's survivors, bit for bit."""
     built = build(load_task_file(file))
     accounts = [node.account for node in network.nodes]
-    counted: dict[int, frozenset[Position]] = {}
-    for done in task.finished:
-        if any(member.address != accounts[position] for position, member in done.roster.items()):
-            return [f"round {done.number} seats the nodes in another order than they joined in"]
-        counted[done.number] = _counted(done, built.terms.group_size)
-    clients = [open_client(built.app, built.terms, built.manifest, at) for at in range(len(accounts))]
-    everyone = frozenset(map(Position, range(len(accounts))))
+    counted = {done.number: _counted(done, built.terms.group_size) for done in task.finished}
+    seated = {at: accounts.index(member.address) for done in task.finished for at, member in done.roster.items()}
+    everyone = [Position(at) for at in range(len(accounts))]
+    clients = [open_client(built.app, built.terms, built.manifest, seated.get(at, at)) for at in everyone]
 
     def away(number: int, attempt: int) -> Away:
-        return Away(commit=everyone - counted.get(number, everyone))
+        return Away(commit=frozenset(everyone) - counted.get(number, frozenset(everyone)))
 
     due = {r.number: r.model_root for r in simulate(built, clients, mode="plain", away=away, evaluate_every=0).rounds}
     return [

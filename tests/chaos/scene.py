@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -94,10 +95,14 @@ class Cage:
         task = Address(ask(self.network, sponsor.node, "task", "create", str(file), "--yes")["task"])
         for caged in self.nodes[1:]:
             self.start(caged)
-        for caged in self.nodes:
-            words = ("task", "join", task, "--app", str(APP), "--partition", str(caged.at), "--yes")
-            ask(self.network, caged.node, *words)
+        with ThreadPoolExecutor(len(self.nodes)) as crowd:
+            for told in [crowd.submit(self._join, caged, task) for caged in self.nodes]:
+                told.result()
         return task
+
+    def _join(self, caged: Caged, task: Address) -> None:
+        words = ("task", "join", task, "--app", str(APP), "--partition", str(caged.at), "--yes")
+        ask(self.network, caged.node, *words)
 
 
 def write_task(folder: Path, nodes: int, rounds: int) -> Path:
