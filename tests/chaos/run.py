@@ -39,8 +39,8 @@ from tests.node.dropouts import Stage
 ROUND_SECONDS, SPARE_SECONDS = 150, 120
 """A run that takes longer than this, a round and besides, does not end."""
 
-POLL_SECONDS = 1.0
-"""How often a daemon looks at the chain; hints wake it between."""
+POLL_SECONDS = 0.5
+"""How often daemons, and the run itself, look at the chain."""
 
 FINAL_SHARE = 0.95
 ABORT_EVERY = 5
@@ -109,7 +109,7 @@ async def _follow(player: Player, task: Address) -> tuple[Task, tuple[Logged, ..
                 state = await stage.follower.poll() or state
                 if state is not None:
                     player.look(state.next_round if state.round is not None else state.next_round - 1)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(POLL_SECONDS)
         finally:
             player.stop()
         assert state is not None, "the chain does not know the task"
