@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from foedus.node.cli import main
 from foedus.node.devnet.local import LocalNetwork, LocalNode
@@ -60,25 +61,18 @@ class Forked:
 def _context() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
-    before = os.environ.get("LD_PRELOAD")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["LD_PRELOAD"] = str(slow_disk.build(Path(folder)))
-        try:
-            forkserver.ensure_running()
-            first = context.Process(target=os.getpid)
-            first.start()
-            first.join()  # the server has loaded the library, and all that it preloads
-        finally:
-            if before is None:
-                del os.environ["LD_PRELOAD"]
-            else:
-                os.environ["LD_PRELOAD"] = before
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LD_PRELOAD", str(slow_disk.build(Path(folder))))
+        first = context.Process(target=os.getpid)
+        first.start()
+        first.join()  # the server has loaded the library, and all that it preloads
     return context
 
 
 def command(out: Path, words: list[str]) -> None:
     """The work of a `foedus` command that writes to a file."""
     os.setsid()
+    os.environ.pop("LD_PRELOAD", None)  # the library is gone; what this process starts does without
     written = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(written, 1)
     os.dup2(written, 2)
