@@ -77,7 +77,7 @@ bench-gas: setup-dev
 bench-secagg: setup $(PEERS)/peers-installed
 	$(BIN)/python -m benchmarks.bench_secagg --peers $(PEERS)/bin/python
 
-# Hours. For another size or one seed: python -m tests.chaos.run --help
+# An hour and a half. For another size or one seed: python -m tests.chaos.run --help
 chaos: setup-dev
 	mkdir -p runs
 	$(BIN)/python -m tests.chaos.run --nodes 8 --rounds 5 --faults 12 --runs 50 --aborts --json runs/chaos.json
