@@ -22,8 +22,8 @@ RECOVERY_SECONDS = 6.0
 STALL_SECONDS = 40.0
 """Longer than the nodes wait for an answer."""
 
-FULL = "error: no room left"
-"""What a daemon says that cannot start because of the disk."""
+FULL, STARTED = "error: no room left", '"event": "node started"'
+"""What a daemon says that cannot start because of the disk, and one that has started."""
 
 LIARS = ("says-nothing", "says-another")
 
@@ -137,10 +137,11 @@ class Player:
         self.cage.network.kill(caged.node)
 
     def _give_room(self, caged: Caged) -> None:
-        """A daemon that was starting on a full disk has said so and ended: its supervisor starts it again."""
+        """A daemon that was starting on a full disk has said so and ended: its supervisor starts it again. One
+        that ran before is not excused."""
         _limit_files(caged, resource.RLIM_INFINITY)
         process = caged.node.process
-        if process is not None and process.poll() is not None and FULL in caged.node.log.read_text(errors="replace"):
+        if process is not None and process.poll() is not None and FULL in caged.said() and STARTED not in caged.said():
             self.cage.start(caged)
 
     def _lend_endpoint(self, kind: Kind, caged: Caged, on: bool) -> None:

@@ -171,7 +171,11 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the daemons have sessions of their own: end them too
     kept = _kept(asked.json) if asked.json is not None else []
     seeds = range(asked.seed, asked.seed + asked.runs)
-    played_before = {result.seed for result in kept if (result.nodes, result.rounds) == (asked.nodes, asked.rounds)}
+
+    def asked_for(result: Result) -> bool:
+        return result.seed in seeds and (result.nodes, result.rounds) == (asked.nodes, asked.rounds)
+
+    played_before = {result.seed for result in kept if asked_for(result)}
     for seed in seeds:
         if seed in played_before:
             continue
@@ -180,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.json is not None:
             lines = ",\n".join(json.dumps(asdict(result)) for result in sorted(kept, key=lambda result: result.seed))
             asked.json.write_text(f"[\n{lines}\n]\n")
-    results = [result for result in kept if result.seed in seeds]
+    results = [result for result in kept if asked_for(result)]
     final, due = sum(r.final for r in results), sum(r.rounds for r in results)
     sound = sum(r.is_sound for r in results)
     fewest = min(len(r.faults) for r in results)

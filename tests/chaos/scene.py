@@ -33,6 +33,8 @@ class Caged:
     rpc: Gate
     wishes: dict[str, object] = field(default_factory=lambda: {"skew": 0.0, "lie": ""})
     starts: int = 0
+    said_before: int = 0
+    """Bytes that earlier daemons wrote to the log."""
     died: list[int] = field(default_factory=list)
     """Exit statuses of daemons that nobody here ended."""
 
@@ -43,6 +45,10 @@ class Caged:
     @property
     def disk(self) -> Path:
         return self.node.home.root / "slow_disk"
+
+    def said(self) -> str:
+        """What the last daemon has logged."""
+        return self.node.log.read_bytes()[self.said_before :].decode(errors="replace")
 
     def wish(self, **wishes: object) -> None:
         """Tell the daemon, and those after it, what is wanted: see `tests.chaos.daemon`."""
@@ -74,6 +80,7 @@ class Cage:
             "FOEDUS_LISTEN": f"/ip4/127.0.0.1/tcp/{caged.port}",
         }
         caged.starts += 1
+        caged.said_before = caged.node.log.stat().st_size if caged.node.log.exists() else 0
         pipe = caged.node.home.root / f"log-{caged.starts}"
         os.mkfifo(pipe)
         threading.Thread(target=_keep, args=(pipe, caged.node.log), daemon=True).start()
