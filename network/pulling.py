@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import structlog
@@ -39,6 +40,9 @@ SHARE = 2
 WRITERS = 4
 """Threads in which one pull's blocks are hashed and written."""
 
+FLUSH_EVERY = 16
+"""Blocks after which their folders are synced while others arrive, so that little is left to do when the last has."""
+
 TAIL_SECONDS = 1.0
 HEDGE_SECONDS = 2.0
 """Without a new block for so long, one peer more is asked beside those that bring nothing."""
@@ -62,6 +66,7 @@ class Pull:
         self._ended: list[PeerId] = []
         self._changed = trio.Event()
         self._writers = trio.CapacityLimiter(WRITERS)
+        self._settled = count(1)
         self._trio = trio.lowlevel.current_trio_token()
         self._since = trio.current_time()
 
@@ -191,6 +196,8 @@ class Pull:
         self._trio.run_sync_soon(self._landed, source, want)
         if settle is not None:
             settle()
+            if next(self._settled) % FLUSH_EVERY == 0:
+                self._store.disk.flush()
 
     def _landed(self, source: Source, want: Want) -> None:
         source.had = True

@@ -2,12 +2,17 @@
 
     python -m benchmarks.network.blocks [--megabytes 100] [--rounds 7] [--store DIR]
 
-Each round measures four ways to bring the same number of bytes from one process to another, in turn:
+Each round measures five ways to bring the same number of bytes from one process to another, in turn:
 
 - `plain`: py-libp2p's own stream between two of its default hosts, the bytes dropped;
 - `raw`: a stream between two of our hosts, the bytes dropped;
 - `kept`: the same stream, the bytes hashed by blocks and written to one file, with fsync: the least that a store does;
-- `blocks`: the block protocol from disk to disk, every block hashed and durable.
+- `blocks`: the block protocol from disk to disk, every block hashed and durable;
+- `fresh`: the same, into memory that the machine has not used for seconds.
+
+A virtual machine gives free memory back to its host within seconds, and pays for every page when it is used again: more
+here than the disk takes. So before every way but `fresh` as much is written and deleted again, as on a machine whose
+memory is in use.
 
 Speeds are in MB/s (10^6 bytes a second). Ratios are of one round's two speeds, and the median of all rounds: what else
 the machine does then weighs on both. `cpu` is the processor time of both processes, in seconds, all threads.
@@ -29,6 +34,9 @@ from pathlib import Path
 from typing import Any
 
 MEGABYTES, ROUNDS, RECEIVERS = 100, 7, 4
+FRESH_SECONDS = 3.0
+"""After so long a machine's free memory is its host's: Linux reports free pages every two seconds."""
+
 OURS, PLAIN = "benchmarks.network.block_peer", "benchmarks.network.plain_stream"
 
 
@@ -72,6 +80,16 @@ class Process:
         self._process.communicate()
 
 
+def warm(folder: Path, size: int) -> None:
+    """Use as much memory for files as a way will, and free it."""
+    piece = bytes(1 << 20)
+    files = [folder / f"warm-{number}" for number in range(-(-size // len(piece)))]
+    for file in files:
+        file.write_bytes(piece)
+    for file in files:
+        file.unlink()
+
+
 def measure(megabytes: int = MEGABYTES, rounds: int = ROUNDS, store: Path | None = None) -> dict[str, Any]:
     """All rounds, then one source to four receivers: the keys of `results/network.json` that begin with `block_`."""
     size = megabytes * 1_000_000
@@ -98,12 +116,17 @@ def measure(megabytes: int = MEGABYTES, rounds: int = ROUNDS, store: Path | None
             "raw": (source, streams, {"do": "drop", "peer": source.facts["peer"]}),
             "kept": (source, streams, {"do": "keep", "peer": source.facts["peer"]}),
             "blocks": (source, receivers[0], {"do": "fetch", "cid": cid}),
+            "fresh": (source, receivers[0], {"do": "fetch", "cid": cid}),
         }
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         cpu: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(rounds):
             for way, (giver, taker, order) in ways.items():
                 receivers[0].do(do="forget")
+                if way == "fresh":
+                    time.sleep(FRESH_SECONDS)
+                else:
+                    warm(Path(folder), size)
                 before = giver.cpu() + taker.cpu()
                 seconds[way].append(taker.do(**order, bytes=size)["seconds"])
                 cpu[way].append(giver.cpu() + taker.cpu() - before)
@@ -117,8 +140,8 @@ def measure(megabytes: int = MEGABYTES, rounds: int = ROUNDS, store: Path | None
         for receiver in receivers:
             receiver.do(do="check", cid=cid, bytes=size)
 
-    def ratio(way: str) -> float:
-        return round(statistics.median(a / b for a, b in zip(seconds[way], seconds["blocks"], strict=True)), 3)
+    def ratio(way: str, ours: str = "blocks") -> float:
+        return round(statistics.median(a / b for a, b in zip(seconds[way], seconds[ours], strict=True)), 3)
 
     return {
         "block_megabytes": megabytes,
@@ -127,6 +150,7 @@ def measure(megabytes: int = MEGABYTES, rounds: int = ROUNDS, store: Path | None
         "block_ratio": ratio("plain"),
         "block_ratio_to_raw": ratio("raw"),
         "block_ratio_to_kept": ratio("kept"),
+        "block_ratio_fresh": ratio("plain", "fresh"),
         "block_peak_mib": {
             "idle": idle,
             "requester": one_source[0],
