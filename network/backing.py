@@ -75,8 +75,8 @@ class Blocks(Protocol):
     def look(self, cid: Cid) -> bytes:
         """`read`, not noted: for the store's own housekeeping."""
 
-    def serve(self, cid: Cid) -> bytes:
-        """`read` for somebody who checks, as little checked as is safe."""
+    def serve(self, cid: Cid, into: bytearray) -> int:
+        """`read` for somebody who checks, as little checked as is safe: into `BLOCK_LIMIT` bytes; how many they are."""
 
     def stage(self, cid: Cid, pieces: Sequence[bytes | bytearray | memoryview]) -> Callable[[], None] | None:
         """Check a block given in pieces and take it over; None where it is held.

@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from foedus.network.backing import Reads, StoreFull
@@ -78,15 +79,17 @@ class Disk:
         self.reads.note(cid)
         return self.look(cid)
 
-    def serve(self, cid: Cid) -> bytes:
-        """`read` for somebody who checks: not hashed where this process has hashed it and the file has not changed."""
+    def serve(self, cid: Cid, into: bytearray) -> int:
+        """Read for somebody who checks: not hashed where this process has hashed it and the file has not changed."""
         self.reads.note(cid)
-        block, state = self._load(cid)
+        with self._open(cid) as file:
+            state = _state(os.fstat(file.fileno()))
+            size = file.readinto(into)
         if self._checked.get(cid) != state:
-            if not holds(cid, block):
+            if not holds(cid, memoryview(into)[:size]):
                 raise BlobCorrupt(cid)
             self._note_checked(cid, state)
-        return block
+        return size
 
     def _note_checked(self, cid: Cid, state: _State) -> None:
         with self._lock:
@@ -96,16 +99,15 @@ class Disk:
 
     def look(self, cid: Cid) -> bytes:
         """`read`, not noted: for the store's own housekeeping."""
-        block, _ = self._load(cid)
+        with self._open(cid) as file:
+            block = file.read(BLOCK_LIMIT + 1)
         if not holds(cid, block):
             raise BlobCorrupt(cid)
         return block
 
-    def _load(self, cid: Cid) -> tuple[bytes, _State]:
+    def _open(self, cid: Cid) -> FileIO:
         try:
-            with open(self._path(cid), "rb", buffering=0) as file:
-                state = _state(os.fstat(file.fileno()))
-                return file.read(BLOCK_LIMIT + 1), state
+            return open(self._path(cid), "rb", buffering=0)
         except FileNotFoundError:
             raise BlobMissing(cid) from None
 

@@ -81,9 +81,11 @@ class KuboBlocks:
             self._forget(cid)
             raise
 
-    def serve(self, cid: Cid) -> bytes:
+    def serve(self, cid: Cid, into: bytearray) -> int:
         """`read`: the daemon's bytes are always checked."""
-        return self.read(cid)
+        block = self.read(cid)
+        into[: len(block)] = block
+        return len(block)
 
     def stage(self, cid: Cid, pieces: Sequence[bytes | bytearray | memoryview]) -> Callable[[], None] | None:
         """Check a block, and take it into memory; see `Blocks.stage`. What is returned raises KuboError as well."""

@@ -74,7 +74,7 @@ def test_two_gets_are_one_fetch_and_the_disk_answers_next_time(tmp_path: Path, e
         here, store = await _node(tmp_path / "here")
         there, source = await _node(tmp_path / "there")
         read = source.local.disk.serve
-        source.local.disk.serve = lambda cid: (served.append(cid), read(cid))[1]  # type: ignore[method-assign]
+        source.local.disk.serve = lambda cid, into: (served.append(cid), read(cid, into))[1]  # type: ignore[method-assign]
         port: BlobStore = store
         async with here, there:
             here.add_peer(there.addresses[0])
