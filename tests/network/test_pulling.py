@@ -264,12 +264,24 @@ def test_a_peer_that_asks_and_never_reads_keeps_no_other_from_a_blob(
             for each in (here.host, *others):
                 await _meet(each, [source.host], eventually)
             leaves = [cid for cid, _ in source.store.local.disk.list() if cid != CID][: 2 * IN_FLIGHT]
-            stuck = [asyncio.create_task(each.on_wire(greedy, source.host.peer_id, leaves)) for each in others]
-            await eventually(lambda: len(source.buffers) >= 2 * blocks.SERVED_TO_ONE)
+
+            async def stick() -> list[asyncio.Task[None]]:
+                enough = source.served.total() + 2 * blocks.SERVED_TO_ONE
+                stuck = [asyncio.create_task(each.on_wire(greedy, source.host.peer_id, leaves)) for each in others]
+                await eventually(lambda: source.served.total() >= enough)
+                return stuck
+
+            async def end(stuck: list[asyncio.Task[None]]) -> None:
+                for each in stuck:
+                    each.cancel()
+                await asyncio.gather(*stuck, return_exceptions=True)
+
+            for _ in range(blocks.SERVED_AT_ONCE // (2 * blocks.SERVED_TO_ONE)):
+                await end(await stick())  # and what they held is given back
+            stuck = await stick()
             async with asyncio.timeout(60):
                 assert await here.store.get(CID, LIMIT) == BLOB
-            for each in stuck:
-                each.cancel()
-            await asyncio.gather(*stuck, return_exceptions=True)
+            await end(stuck)
+            assert len(source.buffers) <= blocks.SERVED_AT_ONCE
 
     asyncio.run(main())
