@@ -14,7 +14,7 @@ from foedus.aggregator.modes import Bundle, NoPart
 from foedus.aggregator.parts import Found, PartKey, open_parts
 from foedus.aggregator.tenders import Tender
 from foedus.aggregator.unmask import bind_survivors
-from foedus.network.cid import InvalidCid, cid_of
+from foedus.network.cid import InvalidCid
 from foedus.network.errors import NetworkError
 from foedus.node.bench import Bench
 from foedus.node.errors import NodeError
@@ -37,7 +37,7 @@ class SecondPart(NodeError):
     """Another part of a sum was given before, and is not here any more: a second one might tell more than the sum."""
 
     def __init__(self, round_: int, group: int) -> None:
-        super().__init__(f"round {round_}: my part of group {group} was made before and is lost: it is not made again")
+        super().__init__(f"round {round_}: my part of group {group} was given before and is lost: it is not made again")
 
 
 async def perform_parts(bench: Bench, task: Task, round_: Round, inspector: VectorInspector) -> None:
@@ -86,9 +86,12 @@ async def _give(bench: Bench, task: Task, round_: Round, inspector: VectorInspec
 
 
 async def _made(bench: Bench, task: Task, round_: Round, inspector: VectorInspector, group: int) -> Cid:
-    """My part of a group's sum in the store: made once, and from then on the same."""
+    """My part of a group's sum in the store: told once, and from then on the same.
+
+    It is stored before it is bound: a crash in between leaves a blob whose name nobody was told, and another is made.
+    """
     layout, context, me = inspector.layout, inspector.context, bench.position(round_)
-    kind = f"part/{group}"
+    kind, label = f"part/{group}", f"{bench.task}/{round_.number}"
     kept = bench.journal.signed(bench.task, round_.opening, kind)
     if kept is not None and await bench.store.local.has(Cid(kept[0].decode())):
         return Cid(kept[0].decode())
@@ -109,10 +112,11 @@ async def _made(bench: Bench, task: Task, round_: Round, inspector: VectorInspec
         announced.secret if announced is not None else None,
         os.urandom,
     )
-    cid = cid_of(part)
+    cid = await bench.store.put(part, label)
     if not bench.journal.sign_once(bench.task, round_.opening, kind, cid.encode(), b""):
+        await bench.store.local.unpin(cid, label)
         raise SecondPart(round_.number, group)
-    return await bench.store.put(part, f"{bench.task}/{round_.number}")
+    return cid
 
 
 class PartCollector:

@@ -112,13 +112,25 @@ KNOWN_ERRORS = (
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_DATABASE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC)
+_DATABASE_FULL = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_SHMOPEN,  # of a database that was there before
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+)
+_DATABASE_FAILED = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""Primary codes: the low eight bits of SQLite's."""
 
 
 def _is_full_disk(error: Exception) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return error.sqlite_errorcode in _DATABASE_FULL
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+def _is_failed_database(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _DATABASE_FAILED
 
 
 def main() -> None:
@@ -131,6 +143,8 @@ def main() -> None:
         known = tuple(getattr(import_module(room), name) for room, name in KNOWN_ERRORS)
         if _is_full_disk(error):
             why = f"no room left on the disk, or in its quota ({error}): make room, and run this again"
+        elif _is_failed_database(error):
+            why = f"a database of the home cannot be used ({error}): look at the disk, and at whose files they are"
         elif isinstance(error, (*known, OSError)):
             why = str(error)
         else:

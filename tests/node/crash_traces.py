@@ -38,7 +38,7 @@ def _said(line: Line) -> Iterator[tuple[tuple[object, ...], object]]:
             yield (line["label"],), line["said"]
         case "send", "after":
             yield ("nonce", line["nonce"]), line["raw"]
-        case ("offer", "before") | ("answer", "after"):
+        case ("offer", "before") | ("answer", "after") if line["offered"]:
             yield ("reveal", line["opening"]), line["offered"]
         case "say", "before":
             for position, content, signature in line["words"]:

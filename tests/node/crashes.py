@@ -137,11 +137,12 @@ class Crew:
         raise AssertionError(f"the task did not end in {patience} s; {self.armed} left; see {self.network.root}")
 
 
-def write_task(root: Path, rounds: int) -> tuple[Path, Path]:
-    """The task file for so many rounds, and the app."""
+def write_task(root: Path, rounds: int, mode: str = "masked") -> tuple[Path, Path]:
+    """The task file for so many rounds in a privacy mode, and the app."""
     story = Path(__file__).parent / "story"
     file, app = root / "task.toml", story / "crashes_app.py"
     text = (story / "crashes.toml").read_text().replace('"crashes_app.py"', f'"{app}"')
+    text = text.replace('mode = "masked"', f'mode = "{mode}"')
     file.write_text(text.replace("\nrounds = 4\n", f"\nrounds = {rounds}\n"))
     return file, app
 

@@ -28,6 +28,7 @@ import torch._dynamo  # noqa: F401 - what a daemon imports later
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
+from foedus.aggregator.tenders import TENDER
 from foedus.contracts.sender import Sender
 from foedus.network.disk import Disk
 from foedus.network.pins import Pins
@@ -38,6 +39,9 @@ from foedus.node.words import Noticeboard
 from tests.node.forking import command
 
 WRITE = re.compile(r"(INSERT|UPDATE|DELETE|PRAGMA wal_checkpoint)(?: OR \w+)?(?: INTO| FROM)? ?(\w*)")
+
+TENDER_HEAD = 4 + 32 + 2
+"""Bytes of a tender before its parts: version, context and member."""
 
 Facts = dict[str, Any]
 
@@ -183,8 +187,14 @@ def sending(signed: Any) -> tuple[str, Facts]:
     return f"send {label.split('/')[0]}", {"label": label, **facts}
 
 
+def told(reveal: bytes) -> str:
+    """What a reveal tells: of a tender the names of its parts, nothing while it has none."""
+    words = reveal[TENDER_HEAD:] if reveal.startswith(TENDER) else reveal
+    return fingerprint(words) if words else ""
+
+
 def offering(key: tuple, offer: Any) -> tuple[str, Facts]:
-    return "offer reveal", {"opening": key[1], "offered": fingerprint(offer.reveal)}
+    return "offer reveal", {"opening": key[1], "offered": told(offer.reveal)}
 
 
 def answering(peer: str, request: bytes) -> tuple[str, Facts]:
@@ -193,7 +203,7 @@ def answering(peer: str, request: bytes) -> tuple[str, Facts]:
 
 def answered(given: bytes) -> Facts:
     """The node's own reveal; the shares of others' seeds after it depend on what it has fetched."""
-    return {"offered": fingerprint(given[4 : 4 + int.from_bytes(given[:4], "big")])}
+    return {"offered": told(given[4 : 4 + int.from_bytes(given[:4], "big")])}
 
 
 def saying(topic: Any, peers: Any, mine: Any = ()) -> tuple[str, Facts] | None:

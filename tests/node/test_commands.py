@@ -15,6 +15,7 @@ from foedus import __version__
 from foedus.contracts.deploy import deploy
 from foedus.node.devnet.accounts import dev_accounts
 from foedus.node.devnet.processes import start_chain_process
+from foedus.node.journal import Journal
 from foedus.protocol.ids import Address
 
 pytestmark = pytest.mark.processes
@@ -67,14 +68,31 @@ def test_from_nothing_to_a_home_with_a_key(chain):
     assert address in rows["balance"]["remedy"]
 
 
-@pytest.mark.parametrize("room", [0, 2000])
-def test_a_daemon_that_starts_on_a_full_disk(chain, tmp_path, room):
-    """Without room for its lock, and for its lock but no database."""
-    rpc, book, root = chain
-    words = [sys.executable, "-m", "foedus.node", "--home", str(tmp_path / "home")]
-    words += ["--passphrase-file", str(root / "passphrase")]
+def home_of(chain, root):
+    """A home with a key, and the words that begin a command on it."""
+    rpc, book, secrets = chain
+    words = [sys.executable, "-m", "foedus.node", "--home", str(root)]
+    words += ["--passphrase-file", str(secrets / "passphrase")]
     subprocess.run([*words, "init", "--rpc", rpc, "--deployment", str(book)], check=True, capture_output=True)
     subprocess.run([*words, "key", "new", "--light"], check=True, capture_output=True)
+    return words
+
+
+def test_a_journal_that_is_no_file(chain, tmp_path):
+    words = home_of(chain, tmp_path / "home")
+    (tmp_path / "home" / "journal.sqlite").mkdir()
+    done = subprocess.run([*words, "node", "run"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "cannot be used (unable to open database file)" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("room", "journal"), [(0, False), (2000, False), (2000, True)])
+def test_a_daemon_that_starts_on_a_full_disk(chain, tmp_path, room, journal):
+    """Without room for its lock, for its lock but no database, and for none of what a database from before needs."""
+    words = home_of(chain, tmp_path / "home")
+    if journal:
+        Journal(tmp_path / "home" / "journal.sqlite", bytes(32)).close()
     limited = ["prlimit", f"--fsize={room}", *words, "node", "run"]
     done = subprocess.run(limited, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1

@@ -62,14 +62,17 @@ class Played:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((2, 0, DANGEROUS), id="dangerous"),
-        pytest.param((16, 2, ()), id="all", marks=pytest.mark.long),
+        pytest.param(("masked", 2, 0, DANGEROUS), id="dangerous"),
+        *(
+            pytest.param((mode, 16, 2, ()), id=f"all {mode}", marks=pytest.mark.long)
+            for mode in ("masked", "lightsecagg", "rlwe", "bfv", "ckks")
+        ),
     ],
 )
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    rounds, honest, points = request.param
+    mode, rounds, honest, points = request.param
     root = tmp_path_factory.mktemp("crashes")
-    file, app = write_task(root, rounds)
+    file, app = write_task(root, rounds, mode)
     with start_chain_process(root / "chain", block_time=0.5) as chain:
         network = asyncio.run(LocalNetwork.create(root / "network", chain.url, NODES))
         with a_crew(network, root / "crew") as crew:
@@ -105,7 +108,8 @@ def test_what_was_said_twice_was_the_same_byte_for_byte(played: Played) -> None:
     again = Counter[tuple[str, str, object]]()
     for name, lines in traces.items():
         for line in lines:
-            if line.get("when") == "before" and line["kind"] in ("send commit", "offer reveal"):
+            said = line.get("when") == "before" and line["kind"] in ("send commit", "offer reveal")
+            if said and line.get("offered", "a commit"):
                 again[name, line["kind"], line.get("label", line.get("opening"))] += 1
     twice = {kind for (_, kind, _), times in again.items() if times > 1}
     assert twice == {"send commit", "offer reveal"}, "nothing had to be said again"
