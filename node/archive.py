@@ -112,10 +112,14 @@ class Archivist:
                 log.info("round let go", task=task.address, round=done.number, blobs=blobs)
 
     async def _keep(self, task: Task, done: Round) -> None:
-        """Pin and fetch all of a round that can be had; what is missing is asked for again later."""
-        holders = self._peers_of(keepers(task, done, self.retention.copies))
-        missing = await _Fetching(self._store, _label(task, done), holders).whole(done, self._terms, self._manifest)
+        """Pin and fetch all of a round that can be had; what is missing is asked for again later. Once all is here, the
+        rest is let go: parts of which the sum was opened, proposals that were not taken."""
+        holders, label = self._peers_of(keepers(task, done, self.retention.copies)), _label(task, done)
+        fetching = _Fetching(self._store, label, holders)
+        missing = await fetching.whole(done, self._terms, self._manifest)
         if not missing:
+            for cid in await asyncio.to_thread(self._store.local.pins.roots, label) - fetching.kept:
+                await self._store.local.unpin(cid, label)
             self._whole.add(_name(done))
             self._retry.pop(_name(done), None)
             log.info("round archived", task=task.address, round=done.number)
@@ -145,10 +149,11 @@ class Archivist:
 
 
 class _Fetching:
-    """Pins and fetches the blobs of one round, and notes what cannot be had."""
+    """Pins and fetches the blobs of one round, and notes which they are, and what cannot be had."""
 
     def __init__(self, store: NetworkStore, label: str, holders: list[PeerId]) -> None:
         self._store, self._label, self._holders = store, label, holders
+        self.kept: set[Cid] = set()
         self.missing: list[str] = []
 
     async def whole(self, done: Round, terms: Terms, manifest: Manifest) -> list[str]:
@@ -195,6 +200,7 @@ class _Fetching:
             await self._keep(blob.cid, blob.limit)
 
     async def _keep(self, cid: Cid, limit: int) -> bool:
+        self.kept.add(cid)
         try:
             await self._store.local.pin(cid, self._label)
             await self._store.fetch(cid, limit, self._holders)

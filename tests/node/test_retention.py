@@ -244,6 +244,28 @@ def test_a_node_lets_go_of_what_others_keep_and_only_when_it_may(tmp_path: Path)
     asyncio.run(main())
 
 
+def test_of_a_round_that_is_whole_only_what_an_audit_needs_stays(tmp_path: Path) -> None:
+    chain = played(2, members=4)
+    task = fold(chain.entries)
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            one, two = await network(stack, tmp_path, chain, Retention(archive="all"), 2)
+            hold_everything(one, chain, task)
+            label = f"{task.address}/1"
+            stray = one.store.local.write_blob(b"a proposal that was not taken", label)
+            for node in (one, two):
+                await node.settle(task, lambda node=node: node.has_settled(2))
+            kept = one.store.local.pins.roots(label)
+            assert stray not in kept
+            assert kept == two.store.local.pins.roots(label), "who was there keeps what one keeps who was not"
+            one.store.local.collect()
+            report = await audit_task(chain.entries, one.store.local, ZERO32, CHAIN_ID)
+            assert (report.status, len(report.rounds)) == (Status.VERIFIED, 2)
+
+    asyncio.run(main())
+
+
 def test_what_is_lost_or_corrupt_comes_back_from_another_keeper(tmp_path: Path) -> None:
     chain = played(2, members=4)
     task = fold(chain.entries)
