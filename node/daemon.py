@@ -29,7 +29,7 @@ from foedus.node.bench import Bench, keep_terms, load_terms
 from foedus.node.chain import find_task, treasury_of
 from foedus.node.config import Config
 from foedus.node.connecting import PASSING, Wait, connect_patiently
-from foedus.node.errors import WrongChainId
+from foedus.node.errors import UnknownTask, WrongChainId
 from foedus.node.follower import Follower
 from foedus.node.health import watched
 from foedus.node.hints import Hints
@@ -80,7 +80,7 @@ class Daemon:
     runners: dict[Address, TaskRunner]
     watchman: Watchman | None = None
     failure: HostStopped | WrongChain | None = None
-    without_terms: set[Address] = field(default_factory=set)
+    not_begun: set[Address] = field(default_factory=set)
     status_lost: bool = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -169,15 +169,16 @@ class Daemon:
             raise passing
 
     async def _begin(self, enrolment: Enrolment) -> None:
-        """Start on a task once its terms can be had."""
-        point, event = await find_task(self.ledger, enrolment.task)
+        """Start on a task once it is on the chain as the endpoint shows it, and its terms can be had."""
         try:
+            point, event = await find_task(self.ledger, enrolment.task)
             terms, manifest = await load_terms(self.store, create(event))
             await keep_terms(self.store, terms)
-        except BlobMissing as error:
-            if enrolment.task not in self.without_terms:
-                log.info("waiting for the terms", task=enrolment.task, error=str(error))
-            self.without_terms.add(enrolment.task)
+        except (UnknownTask, BlobMissing) as error:
+            if enrolment.task not in self.not_begun:
+                what = "terms" if isinstance(error, BlobMissing) else "task"
+                log.info(f"waiting for the {what}", task=enrolment.task, error=str(error))
+            self.not_begun.add(enrolment.task)
             return
         bench = Bench(
             ledger=self.ledger,
