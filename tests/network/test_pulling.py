@@ -210,7 +210,7 @@ def test_folders_are_synced_while_blocks_arrive_and_all_of_them_at_the_end(
             await _meet(here.host, [source.host], eventually)
             await here.store.fetch(CID, LIMIT)
         assert len(synced) == LEAVES // pulling.FLUSH_EVERY + 1
-        assert pulling.FLUSH_EVERY <= synced[0] < LEAVES
+        assert min(synced) >= pulling.FLUSH_EVERY
         assert synced[-1] == LEAVES + 1
 
     asyncio.run(main())
